@@ -1,0 +1,139 @@
+//! A whole answer, as a provider sent it: read in place for guards and accounting, edited by splices.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::edit::{self, Move};
+use super::error::{BodyError, ErrorView, Fault};
+use super::{EditError, Finish, Operation, Segment, choices};
+use crate::json::{self, DEFAULT_MAX_DEPTH, JsonError, JsonLimits, Span, unescape};
+use crate::usage::Usage;
+
+/// The body of an unstreamed answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    bytes: Bytes,
+    operation: Operation,
+    sent: Indexed,
+    byte_limit: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Indexed {
+    segments: Vec<Segment>,
+    finishes: Vec<Finish>,
+    choices: u32,
+    usage: Option<Usage>,
+    model: Option<Span>,
+    is_error: bool,
+}
+
+impl Answer {
+    /// Reads a provider's answer. White space around it is no fault: some send blank lines to keep a connection open.
+    /// Answers of embeddings and moderations have no segments.
+    ///
+    /// # Errors
+    /// The body is not one JSON object, or deeper or with more texts than are read.
+    pub fn read(op: Operation, body: Bytes) -> Result<Answer, BodyError> {
+        let sent = Indexed::read(op, &body)
+            .map_err(|error| Fault::from(error).into_body_error(&body, DEFAULT_MAX_DEPTH))?;
+        Ok(Answer {
+            bytes: body,
+            operation: op,
+            sent,
+            byte_limit: usize::MAX,
+        })
+    }
+
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The texts and media of all choices. Text under a key that stands twice is there twice.
+    pub fn segments(&self) -> &[Segment] {
+        &self.sent.segments
+    }
+
+    /// A segment's text; none for media, or where there is no such segment.
+    pub fn text(&self, segment: usize) -> Option<Cow<'_, str>> {
+        self.sent.segments.get(segment)?.text(&self.bytes)
+    }
+
+    pub fn has_choices(&self) -> bool {
+        self.sent.choices > 0
+    }
+
+    /// The choices with a finish reason, which stands at its span in the bytes.
+    pub fn finishes(&self) -> &[Finish] {
+        &self.sent.finishes
+    }
+
+    pub fn usage(&self) -> Option<Usage> {
+        self.sent.usage
+    }
+
+    pub fn model(&self) -> Option<Cow<'_, str>> {
+        self.sent.model.map(|model| unescape(model.of(&self.bytes)))
+    }
+
+    /// The error, where the answer is one (also under status 200).
+    pub fn error(&self) -> Option<ErrorView> {
+        if self.sent.is_error {
+            ErrorView::read(&self.bytes)
+        } else {
+            None
+        }
+    }
+
+    /// The JSON text at an RFC 6901 pointer.
+    pub fn pointer(&self, rfc6901: &str) -> Option<&[u8]> {
+        json::pointer(&self.bytes, rfc6901).map(|span| span.of(&self.bytes))
+    }
+
+    /// Edits may not make the body longer than this.
+    pub fn set_byte_limit(&mut self, bytes: usize) {
+        self.byte_limit = bytes;
+    }
+
+    /// Gives a segment another text. Raw tool arguments take JSON only.
+    ///
+    /// # Errors
+    /// There is no such segment, it is media, the text is not JSON where it has to be, or the body gets too long.
+    pub fn replace_text(&mut self, segment: usize, text: &str) -> Result<(), EditError> {
+        let splice = edit::text_splice(&self.sent.segments, segment, text, &JsonLimits::default())?;
+        let bytes = edit::spliced(&self.bytes, std::slice::from_ref(&splice), self.byte_limit)?;
+        if self.sent.segments[segment].raw {
+            // a value of another type may have come in, maybe too deep for its place
+            self.sent = Indexed::read(self.operation, &bytes).map_err(|_| EditError::Invalid)?;
+            self.bytes = bytes;
+            return Ok(());
+        }
+        self.bytes = bytes;
+        let moved = Move::of(&splice);
+        edit::moved(&mut self.sent.segments, segment, text, moved);
+        for finish in &mut self.sent.finishes {
+            finish.reason = moved.span(finish.reason);
+        }
+        self.sent.model = self.sent.model.map(|model| moved.span(model));
+        Ok(())
+    }
+}
+
+impl Indexed {
+    fn read(op: Operation, body: &[u8]) -> Result<Indexed, JsonError> {
+        let sent = choices::read(op, body)?;
+        Ok(Indexed {
+            segments: sent.found.segments.into_vec(),
+            finishes: sent.finishes.into_vec(),
+            choices: sent.choices.unwrap_or(0),
+            usage: sent.usage,
+            model: sent.model,
+            is_error: sent.is_error,
+        })
+    }
+}

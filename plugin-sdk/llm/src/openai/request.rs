@@ -1,0 +1,298 @@
+//! A request body: checked and indexed in one pass, then read and edited in place. What goes to a provider is
+//! `outbound`; whether the caller may ask for it is left to the gateway.
+
+mod index;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use self::index::Index;
+use super::edit::{self, Move};
+use super::outbound::{self, Outbound};
+use super::{BodyError, BodyErrorKind, EditError, Operation, Provenance, Role, Segment};
+use crate::json::{self, DEFAULT_MAX_DEPTH, JsonLimits, Span};
+use crate::splice::Splice;
+
+/// What a request may be.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Arrays and objects inside each other.
+    pub max_depth: usize,
+    /// The body, also after edits (see [`Request::set_byte_limit`]).
+    pub max_bytes: usize,
+    /// Texts and media: keeps the index of a body made of empty texts near the body's own size.
+    pub max_segments: usize,
+}
+
+impl Default for ReadLimits {
+    fn default() -> ReadLimits {
+        // 50 MiB is what a chat with several images needs; no conversation comes near 65,536 texts
+        ReadLimits {
+            max_depth: DEFAULT_MAX_DEPTH,
+            max_bytes: 50 << 20,
+            max_segments: 65_536,
+        }
+    }
+}
+
+impl ReadLimits {
+    fn json(&self) -> JsonLimits {
+        JsonLimits {
+            max_depth: self.max_depth,
+        }
+    }
+}
+
+/// A checked request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    operation: Operation,
+    bytes: Bytes,
+    limits: ReadLimits,
+    index: Index,
+    /// Messages that plugins added, in order.
+    added: Vec<Span>,
+}
+
+impl Request {
+    /// Checks and indexes a body. A key that stands twice in an object that is read here is refused, as another reader
+    /// might take the other one. Fields and types that are not known pass untouched.
+    ///
+    /// # Errors
+    /// Which field is missing, double or of the wrong type, or what is not JSON or over a limit.
+    pub fn read(op: Operation, body: Bytes, limits: &ReadLimits) -> Result<Request, BodyError> {
+        if body.len() > limits.max_bytes {
+            let message = format!("the body is longer than {} bytes: send less", limits.max_bytes);
+            return Err(BodyError {
+                kind: BodyErrorKind::TooLarge,
+                param: None,
+                message,
+            });
+        }
+        let index =
+            Index::read(op, &body, limits).map_err(|fault| fault.into_body_error(&body, limits.max_depth))?;
+        Ok(Request {
+            operation: op,
+            bytes: body,
+            limits: *limits,
+            index,
+            added: Vec::new(),
+        })
+    }
+
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The body as it stands after the edits so far.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The model that the caller asked for.
+    pub fn model(&self) -> &str {
+        &self.index.model
+    }
+
+    pub fn stream(&self) -> bool {
+        self.index.stream.is_some()
+    }
+
+    /// The caller set `stream_options.include_usage`.
+    pub fn usage_asked(&self) -> bool {
+        self.index.usage_option == index::UsageOption::Asked
+    }
+
+    /// The texts and media, in the body's order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.index.segments
+    }
+
+    /// A segment's text; none for media, or where there is no such segment.
+    pub fn text(&self, segment: usize) -> Option<Cow<'_, str>> {
+        self.index.segments.get(segment)?.text(&self.bytes)
+    }
+
+    /// The JSON text at an RFC 6901 pointer.
+    pub fn pointer(&self, rfc6901: &str) -> Option<&[u8]> {
+        json::pointer(&self.bytes, rfc6901).map(|span| span.of(&self.bytes))
+    }
+
+    /// Edits may not make the body longer than this.
+    pub fn set_byte_limit(&mut self, bytes: usize) {
+        self.limits.max_bytes = bytes;
+    }
+
+    /// Gives a segment another text. Raw tool arguments take JSON only. Its provenance stays: an edited text may still
+    /// hold the caller's words.
+    ///
+    /// # Errors
+    /// There is no such segment, it is media, the text is not JSON where it has to be, or the body gets too long.
+    pub fn replace_text(&mut self, segment: usize, text: &str) -> Result<(), EditError> {
+        let splice = edit::text_splice(&self.index.segments, segment, text, &self.limits.json())?;
+        if self.index.segments[segment].raw {
+            // a value of another type may come in, maybe too deep for its place
+            return self.edit(&[splice]);
+        }
+        self.bytes = edit::spliced(&self.bytes, std::slice::from_ref(&splice), self.limits.max_bytes)?;
+        let moved = Move::of(&splice);
+        edit::moved(&mut self.index.segments, segment, text, moved);
+        self.index.shift(moved);
+        self.added.retain_mut(|added| kept(added, &splice));
+        Ok(())
+    }
+
+    /// Puts a JSON value at a pointer: over what is there, as a new member of an object that exists, or with `-` at an
+    /// array's end. Its texts count as the caller's.
+    ///
+    /// # Errors
+    /// The field is the gateway's, its parent does not exist, the value is not JSON, the request would not be valid
+    /// with it, or the body gets too long.
+    pub fn set(&mut self, rfc6901: &str, json: &str) -> Result<(), EditError> {
+        let tokens = editable(rfc6901)?;
+        let value = edit::json_value(json, &self.limits.json())?;
+        let splices = edit::set(&self.bytes, &tokens, value)?;
+        self.edit(&splices)
+    }
+
+    /// Takes the value at a pointer away, with its key.
+    ///
+    /// # Errors
+    /// The field is the gateway's, is not there, or the request would not be valid without it.
+    pub fn remove(&mut self, rfc6901: &str) -> Result<(), EditError> {
+        let tokens = editable(rfc6901)?;
+        let splices = edit::remove(&self.bytes, &tokens)?;
+        self.edit(&splices)
+    }
+
+    /// Adds a message before the one at `position`; past the end appends. A completion's prompt, if it is one string,
+    /// gets the text before (at 0) or behind it, with a blank line between.
+    ///
+    /// # Errors
+    /// The operation has no messages and no such prompt, the role needs more than a text, or the body gets too long.
+    pub fn add_message(&mut self, position: usize, role: Role, text: &str) -> Result<(), EditError> {
+        match self.operation {
+            Operation::Chat => self.add_chat_message(position, role, text),
+            Operation::Completions => self.add_to_prompt(position, text),
+            Operation::Embeddings | Operation::Moderations => Err(EditError::Invalid),
+        }
+    }
+
+    /// The body for a provider: another model name if it differs, and, if `ask_usage`, the option that makes a streamed
+    /// generation end with its usage, unless the caller asked. Every other byte is as it is here.
+    pub fn outbound(&self, model: &str, ask_usage: bool) -> Outbound {
+        let mut splices = outbound::Splices::new();
+        if model != self.index.model {
+            let mut literal = Vec::with_capacity(model.len() + 2);
+            json::escape_into(model, &mut literal);
+            splices.push(Splice::new(self.index.model_span, literal));
+        }
+        let option = match self.index.stream {
+            Some(stream) if ask_usage && self.operation.generates() => self.index.usage_option.asking(stream),
+            _ => None,
+        };
+        let usage_added = option.is_some();
+        splices.extend(option);
+        splices.sort_unstable_by_key(|splice| splice.span.start);
+        Outbound::new(self.bytes.clone(), splices, usage_added)
+    }
+
+    fn add_chat_message(&mut self, position: usize, role: Role, text: &str) -> Result<(), EditError> {
+        // a tool message needs the call it answers, and other roles are not known
+        if matches!(role, Role::Tool | Role::Other) {
+            return Err(EditError::Invalid);
+        }
+        let list = self.index.list.ok_or(EditError::NotFound)?;
+        let messages = json::children(&self.bytes, list).ok_or(EditError::NotFound)?;
+        let mut message = Vec::with_capacity(text.len() + 40);
+        message.extend_from_slice(b"{\"role\":");
+        json::escape_into(role.as_str(), &mut message);
+        message.extend_from_slice(b",\"content\":");
+        json::escape_into(text, &mut message);
+        message.push(b'}');
+        let length = message.len();
+        let (at, behind_comma) = match (messages.get(position), messages.last()) {
+            (Some(next), _) => {
+                message.push(b',');
+                (next.value.start, 0)
+            }
+            (None, Some(last)) => {
+                message.insert(0, b',');
+                (last.value.end, 1)
+            }
+            (None, None) => (list.start + 1, 0),
+        };
+        let added = Span::new(at + behind_comma, at + behind_comma + length);
+        self.edit_with(&[Splice::insert(at, message)], Some(added))
+    }
+
+    fn add_to_prompt(&mut self, position: usize, text: &str) -> Result<(), EditError> {
+        let prompt = self.index.list.ok_or(EditError::NotFound)?;
+        if self.bytes[prompt.start] != b'"' {
+            return Err(EditError::Invalid);
+        }
+        let between = if prompt.len() > 2 { "\n\n" } else { "" };
+        let mut added = Vec::with_capacity(text.len() + 4);
+        let at = if position == 0 {
+            json::escape_inner_into(text, &mut added);
+            json::escape_inner_into(between, &mut added);
+            prompt.start + 1
+        } else {
+            json::escape_inner_into(between, &mut added);
+            json::escape_inner_into(text, &mut added);
+            prompt.end - 1
+        };
+        self.edit(&[Splice::insert(at, added)])
+    }
+
+    fn edit(&mut self, sorted: &[Splice]) -> Result<(), EditError> {
+        self.edit_with(sorted, None)
+    }
+
+    /// Makes splices that may change the request's shape: indexes anew, and changes nothing if that fails.
+    fn edit_with(&mut self, sorted: &[Splice], added: Option<Span>) -> Result<(), EditError> {
+        let bytes = edit::spliced(&self.bytes, sorted, self.limits.max_bytes)?;
+        let mut index = Index::read(self.operation, &bytes, &self.limits).map_err(|_| EditError::Invalid)?;
+        // from the last splice to the first, so that the ones to come are still where they say
+        for splice in sorted.iter().rev() {
+            self.added.retain_mut(|span| kept(span, splice));
+        }
+        self.added.extend(added);
+        self.added.sort_unstable();
+        for segment in &mut index.segments {
+            let before = self
+                .added
+                .partition_point(|span| span.start <= segment.span.start);
+            if before > 0 && self.added[before - 1].contains(segment.span) {
+                segment.provenance = Provenance::Plugin;
+            }
+        }
+        self.bytes = bytes;
+        self.index = index;
+        Ok(())
+    }
+}
+
+/// A pointer's tokens, if plugins may edit there.
+fn editable(rfc6901: &str) -> Result<Vec<Cow<'_, str>>, EditError> {
+    let tokens = json::tokens(rfc6901).ok_or(EditError::NotFound)?;
+    match tokens.first().map(|first| &**first) {
+        None | Some("model" | "stream" | "stream_options") => Err(EditError::ReadOnly),
+        Some(_) => Ok(tokens),
+    }
+}
+
+/// Moves a span along with a splice beside it or inside it; false where the splice takes its place.
+fn kept(span: &mut Span, splice: &Splice) -> bool {
+    let moved = Move::of(splice);
+    if splice.span.end <= span.start {
+        *span = Span::new(moved.offset(span.start), moved.offset(span.end));
+    } else if splice.span.start < span.end {
+        if *span == splice.span || !span.contains(splice.span) {
+            return false;
+        }
+        span.end = moved.offset(span.end);
+    }
+    true
+}
