@@ -1,0 +1,236 @@
+// The real gateway in front of the real mock provider, and what is asserted of every call that goes through them.
+// A test calls with `stand.client()`, which keeps the bytes that the SDK sent, and then `stand.settle()`, which compares
+// them with the bytes that the provider got and finds exactly one record for each call.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OpenAI, ROOT } from './sdk.mjs';
+
+const RELEASE = path.join(process.env.CARGO_TARGET_DIR ?? path.join(ROOT, 'target'), 'release');
+const PLUGINS = process.env.PENSTOCK_PLUGINS ?? path.join(ROOT, 'target/plugins');
+const KEY = 'sk-tests-0123456789';
+// Far longer than anything here takes; a test that waits for it has failed.
+const PATIENCE_MS = 20_000;
+
+// A model with its provider's name, one with a name of its own, and one with the mock's controls in its name.
+export const [SAME, RENAMED, CONTROLLED] = ['gpt-4o-mini', 'house-model', 'mock/gpt-4o-mini'];
+const UPSTREAM_NAME = { [RENAMED]: 'gpt-4o-mini' };
+const GREETING = 'You are served by Penstock for tests.';
+export const CHAIN = ['secrets', 'greeting', 'balance'];
+
+export const user = (content) => [{ role: 'user', content }];
+
+export function controlled(controls) {
+  return CONTROLLED + Object.entries(controls).map(([name, value]) => `+${name}=${value}`).join('');
+}
+
+function configuration({ address, admin, provider, record, key, chain }) {
+  const plugins = [
+    {
+      name: 'secrets', component: 'guard-secrets', fail: 'closed',
+      settings: { scan: ['requests', 'answers'], action: 'redact', replacement: '[gone]', rules: 'all' },
+    },
+    {
+      name: 'greeting', component: 'prompt-decorator',
+      settings: { prepend: [{ role: 'system', text: 'You are served by Penstock for {{caller}}.' }] },
+    },
+    { name: 'balance', component: 'route-balance', settings: { strategy: 'weighted' } },
+  ];
+  const same = ['gpt-3.5-turbo-instruct', 'text-embedding-3-small', 'omni-moderation-latest', SAME];
+  const model = (name, upstream) => ({ name, targets: [{ provider: 'mock', model: upstream }] });
+  // JSON is YAML.
+  return JSON.stringify({
+    listeners: [{ address }],
+    admin: { address: admin },
+    record,
+    plugin_dir: PLUGINS,
+    plugins: chain ? plugins : [],
+    providers: { mock: { base_url: `${provider}/v1`, auth: 'none' } },
+    models: [...same.map((name) => model(name, name)), model(RENAMED, UPSTREAM_NAME[RENAMED]), model('mock/*', '*')],
+    keys: [{ name: 'tests', key: `file:${key}`, models: ['*'] }],
+  });
+}
+
+/** Runs the tests that `declare` declares against a gateway without plugins and against one with the chain. */
+export function withStands(declare, kinds = ['plain', 'chain']) {
+  for (const kind of kinds) {
+    describe(kind, () => {
+      const stand = new Stand(kind === 'chain');
+      before(() => stand.start());
+      after(() => stand.close());
+      declare(stand);
+    });
+  }
+}
+
+export class Stand {
+  constructor(chain) {
+    this.chain = chain;
+    this.sent = [];
+    this.settled = 0;
+  }
+
+  async start() {
+    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'penstock-node-'));
+    this.log = path.join(this.folder, 'records.jsonl');
+    const [provider, port, admin] = [await freePort(), await freePort(), await freePort()];
+    this.provider = `http://127.0.0.1:${provider}`;
+    this.baseURL = `http://127.0.0.1:${port}/v1`;
+    const key = path.join(this.folder, 'key');
+    fs.writeFileSync(key, KEY);
+    const config = path.join(this.folder, 'penstock.yaml');
+    const at = (number) => `127.0.0.1:${number}`;
+    fs.writeFileSync(config, configuration({
+      address: at(port), admin: at(admin), provider: this.provider, record: this.log, key, chain: this.chain,
+    }));
+    this.processes = [
+      this.spawn('mock-provider', ['--listen', at(provider)]),
+      this.spawn('penstock', ['run', '--config', config]),
+    ];
+    await this.waitFor(`${this.provider}/__mock/health`);
+    await this.waitFor(`http://127.0.0.1:${admin}/readyz`);
+  }
+
+  spawn(program, options) {
+    const log = fs.openSync(path.join(this.folder, `${program}.log`), 'w');
+    return spawn(path.join(RELEASE, program), options, { stdio: ['ignore', log, log] });
+  }
+
+  async waitFor(url) {
+    await waitUntil(async () => {
+      for (const one of this.processes) assert.equal(one.exitCode, null, `${one.spawnfile} ended\n${this.logs()}`);
+      return fetch(url).then((answer) => answer.ok, () => false);
+    }, () => `${url} does not answer\n${this.logs()}`);
+  }
+
+  logs() {
+    const names = fs.readdirSync(this.folder).filter((name) => name.endsWith('.log'));
+    return names.map((name) => `--- ${name}\n${fs.readFileSync(path.join(this.folder, name), 'utf8')}`).join('\n');
+  }
+
+  async close() {
+    for (const one of this.processes ?? []) {
+      const ended = new Promise((resolve) => one.once('exit', resolve));
+      if (one.exitCode === null && one.kill('SIGTERM')) await ended;
+    }
+    assert.equal(this.records().length, this.settled, 'a call has more than one record, or was not settled');
+    fs.rmSync(this.folder, { recursive: true });
+  }
+
+  /** A client that keeps what it sends. */
+  client(options = {}) {
+    const keep = async (url, init) => {
+      const one = { path: new URL(url).pathname, body: init.body ?? '' };
+      this.sent.push(one);
+      const answer = await fetch(url, init);
+      one.headers = answer.headers;
+      return answer;
+    };
+    return new OpenAI({
+      apiKey: KEY, baseURL: this.baseURL, maxRetries: 0, timeout: PATIENCE_MS, fetch: keep, ...options,
+    });
+  }
+
+  /**
+   * Checks every call since the last time: its bytes at the provider, and one record with this ending. `status` null
+   * takes any; `each` is the [status, ending] of every call where they differ; `edits` is what a guard replaces.
+   */
+  async settle({ status = 200, ending = 'complete', key = 'tests', forwarded = true, each, upstreamCalls, edits } = {}) {
+    const sent = this.sent.splice(0);
+    assert.ok(sent.length > 0, 'the SDK sent nothing');
+    const records = await this.takeRecords(sent.length);
+    const wanted = each ?? sent.map(() => [status, ending]);
+    const got = records.map((record) => [status === null ? null : record.status, record.ending]);
+    assert.deepEqual(got.sort(), wanted.sort(), JSON.stringify(records));
+    for (const record of records) assert.equal(record.key, key);
+    for (const { headers } of sent.filter((one) => one.headers)) {
+      const record = records.find((one) => one.id === headers.get('x-request-id'));
+      assert.equal(headers.get('x-penstock-generation'), String(record.generation));
+    }
+    const upstream = await this.takeUpstream();
+    const expected = forwarded ? sent.map((one) => this.expected(one, edits ?? {})).slice(0, upstreamCalls) : [];
+    assert.deepEqual(upstream.map((one) => one.body).sort(), expected.sort());
+    if (this.chain && forwarded && sent[0].path.endsWith('/chat/completions')) {
+      for (const { plugins } of records) {
+        assert.deepEqual([...new Set(plugins.map((one) => one.name))].sort(), [...CHAIN].sort());
+      }
+    }
+    return { sent, upstream, records, record: records[0] };
+  }
+
+  /** The records since the last time: exactly one for each call. */
+  async takeRecords(calls) {
+    const since = () => this.records().slice(this.settled);
+    await waitUntil(() => since().length >= calls, () => `${calls} calls, these records: ${JSON.stringify(since())}`);
+    const records = since();
+    this.settled += calls;
+    assert.equal(records.length, calls, `${calls} calls: ${JSON.stringify(records)}`);
+    assert.equal(new Set(records.map((record) => record.id)).size, calls);
+    return records;
+  }
+
+  records() {
+    if (!this.log || !fs.existsSync(this.log)) return [];
+    // A line that is still being written is none yet.
+    return fs.readFileSync(this.log, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  }
+
+  async upstream() {
+    const shown = await (await fetch(`${this.provider}/__mock/requests`)).json();
+    return Array.isArray(shown) ? shown : shown.requests;
+  }
+
+  async takeUpstream() {
+    const taken = await this.upstream();
+    await fetch(`${this.provider}/__mock/requests`, { method: 'DELETE' });
+    return taken;
+  }
+
+  /** Waits for the provider to see how its answer ended, e.g. `disconnected`. */
+  async waitUpstream(ending) {
+    let seen;
+    await waitUntil(async () => {
+      seen = (await this.upstream()).map((one) => one.ending);
+      return seen.length > 0 && seen.every((word) => word === ending);
+    }, () => `the provider saw ${seen}, not ${ending}`);
+  }
+
+  /** The SDK's bytes, but for the model's name, the usage option and, in the chain, the message of the decorator. */
+  expected({ path: route, body }, edits) {
+    let text = body.replace(/"model":"([^"]*)"/, (_, name) => {
+      return `"model":"${UPSTREAM_NAME[name] ?? name.replace(/^mock\//, '')}"`;
+    });
+    if (!text.includes('"include_usage":true')) {
+      text = text.replace('"stream":true', '"stream":true,"stream_options":{"include_usage":true}');
+    }
+    for (const [old, replacement] of Object.entries(edits)) text = text.replaceAll(old, replacement);
+    if (this.chain && route.endsWith('/chat/completions')) {
+      const message = JSON.stringify({ role: 'system', content: GREETING });
+      text = text.replace('"messages":[', () => `"messages":[${message},`);
+    }
+    return text;
+  }
+}
+
+export async function waitUntil(fact, otherwise) {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!(await fact())) {
+    assert.ok(Date.now() < deadline, otherwise());
+    await sleep(10);
+  }
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,287 @@
+"""The real gateway in front of the real mock provider, and what is asserted of every call that goes through them.
+
+A test calls with a client of `Stand.client()`, which keeps the bytes that the SDK sent, and then `Stand.settle()`,
+which compares them with the bytes that the provider got and finds exactly one record for each call.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import openai
+
+ROOT = Path(__file__).resolve().parents[4]
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+PLUGINS = Path(os.environ.get("PENSTOCK_PLUGINS", ROOT / "target/plugins"))
+KEY = "sk-tests-0123456789"
+# Far longer than anything here takes; a test that waits for it has failed.
+PATIENCE_S = 20.0
+
+# A model with its provider's name, one with a name of its own, and one with the mock's controls in its name.
+SAME, RENAMED, CONTROLLED = "gpt-4o-mini", "house-model", "mock/gpt-4o-mini"
+UPSTREAM_NAME = {RENAMED: "gpt-4o-mini"}
+USAGE_ASKED = b'"stream_options":{"include_usage":true}'
+GREETING = "You are served by Penstock for tests."
+CHAIN = ["secrets", "greeting", "balance"]
+
+
+def configuration(address: str, admin: str, provider: str, record: Path, chain: bool) -> str:
+    plugins = f"""
+plugins:
+  - name: secrets
+    component: guard-secrets
+    settings: {{scan: [requests, answers], action: redact, replacement: "[gone]", rules: all}}
+    fail: closed
+  - name: greeting
+    component: prompt-decorator
+    settings: {{prepend: [{{role: system, text: "You are served by Penstock for {{{{caller}}}}."}}]}}
+  - name: balance
+    component: route-balance
+    settings: {{strategy: weighted}}
+"""
+    return f"""
+listeners: [{{address: "{address}"}}]
+admin: {{address: "{admin}"}}
+record: "{record}"
+plugin_dir: "{PLUGINS}"
+{plugins if chain else ""}
+providers:
+  mock: {{base_url: "{provider}", auth: none}}
+models:
+  - {{name: {SAME}, targets: [{{provider: mock, model: {SAME}}}]}}
+  - {{name: {RENAMED}, targets: [{{provider: mock, model: {UPSTREAM_NAME[RENAMED]}}}]}}
+  - {{name: "mock/*", targets: [{{provider: mock, model: "*"}}]}}
+  - {{name: gpt-3.5-turbo-instruct, targets: [{{provider: mock, model: gpt-3.5-turbo-instruct}}]}}
+  - {{name: text-embedding-3-small, targets: [{{provider: mock, model: text-embedding-3-small}}]}}
+  - {{name: omni-moderation-latest, targets: [{{provider: mock, model: omni-moderation-latest}}]}}
+keys:
+  - {{name: tests, key: "file:{record.parent}/key", models: ["*"]}}
+"""
+
+
+@dataclass
+class Sent:
+    """One HTTP request as the SDK wrote it, and the head of its answer once there was one."""
+
+    method: str
+    path: str
+    body: bytes
+    status: int | None = None
+    headers: dict = field(default_factory=dict)
+
+
+@dataclass
+class Settled:
+    """The calls of one test: what left the SDK, what reached the provider, what was recorded."""
+
+    sent: list
+    upstream: list
+    records: list
+
+    @property
+    def record(self) -> dict:
+        (only,) = self.records
+        return only
+
+
+class Stand:
+    """Starts both processes on free ports; `close` ends them."""
+
+    def __init__(self, folder: Path, chain: bool):
+        self.chain, self.folder = chain, folder
+        self.sent, self.settled, self.log = [], 0, folder / "records.jsonl"
+        provider, address, admin = free_port(), free_port(), free_port()
+        (folder / "key").write_text(KEY)
+        self.provider, self.base_url = f"http://127.0.0.1:{provider}", f"http://127.0.0.1:{address}/v1"
+        config = folder / "penstock.yaml"
+        config.write_text(
+            configuration(
+                f"127.0.0.1:{address}", f"127.0.0.1:{admin}", f"{self.provider}/v1", self.log, chain
+            )
+        )
+        self.processes = [
+            self.start("mock-provider", "--listen", f"127.0.0.1:{provider}"),
+            self.start("penstock", "run", "--config", str(config)),
+        ]
+        self.wait_for(f"{self.provider}/__mock/health")
+        self.wait_for(f"http://127.0.0.1:{admin}/readyz")
+
+    def forget(self) -> None:
+        """Drops what a failed test has not settled."""
+        time.sleep(0.5)
+        self.sent, self.settled = [], len(self.records())
+        self.take_upstream()
+
+    def start(self, program: str, *arguments: str) -> subprocess.Popen:
+        with open(self.folder / f"{program}.log", "wb") as log:
+            return subprocess.Popen(
+                [RELEASE / program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def wait_for(self, url: str) -> None:
+        def answers() -> bool:
+            for process in self.processes:
+                assert process.poll() is None, f"{process.args} ended with {process.poll()}:\n{self.logs()}"
+            try:
+                return urllib.request.urlopen(url, timeout=1).status == 200
+            except (urllib.error.URLError, OSError):
+                return False
+
+        wait_until(answers, lambda: f"{url} does not answer:\n{self.logs()}")
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-4000:]}" for path in self.folder.glob("*.log"))
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(PATIENCE_S)
+        assert len(self.records()) == self.settled, "a call has more than one record"
+
+    # Clients that keep what they send.
+
+    def client(self, **options) -> openai.OpenAI:
+        hooks = {"request": [self.keep], "response": [self.keep_head]}
+        http = openai.DefaultHttpxClient(event_hooks=hooks)
+        return openai.OpenAI(**self.options(http, options))
+
+    def async_client(self, **options) -> openai.AsyncOpenAI:
+        async def keep(request):
+            self.keep(request)
+
+        async def keep_head(response):
+            self.keep_head(response)
+
+        http = openai.DefaultAsyncHttpxClient(event_hooks={"request": [keep], "response": [keep_head]})
+        return openai.AsyncOpenAI(**self.options(http, options))
+
+    def options(self, http, options: dict) -> dict:
+        defaults = {"api_key": KEY, "base_url": self.base_url, "max_retries": 0, "timeout": PATIENCE_S}
+        return {**defaults, **options, "http_client": http}
+
+    def keep(self, request) -> None:
+        sent = Sent(request.method, request.url.raw_path.decode(), request.content)
+        request.extensions["penstock"] = sent
+        self.sent.append(sent)
+
+    def keep_head(self, response) -> None:
+        sent = response.request.extensions["penstock"]
+        sent.status, sent.headers = response.status_code, dict(response.headers)
+
+    # What became of the calls.
+
+    def settle(
+        self, status: int | None = 200, ending: str = "complete", *, key: str | None = "tests", forwarded: bool = True,
+        each: list | None = None, upstream_calls: int | None = None, edits: dict | None = None,
+    ) -> Settled:
+        """Checks every call since the last time: its bytes at the provider, and one record with this ending.
+
+        `status` None takes any; `each` is the (status, ending) of every call where they differ; `upstream_calls` is
+        given where the provider must have seen fewer; `edits` is what a guard replaces in the body.
+        """
+        sent, self.sent = self.sent, []
+        assert sent, "the SDK sent nothing"
+        records = self.take_records(len(sent))
+        wanted = each or [(status, ending)] * len(sent)
+        got = [(record["status"] if status else None, record["ending"]) for record in records]
+        assert sorted(got) == sorted(wanted), records
+        assert all(record["key"] == key for record in records)
+        self.check_heads(sent, records)
+        upstream = self.take_upstream()
+        bodies = [request["body"].encode() for request in upstream]
+        expected = [self.expected(one, edits or {}) for one in sent] if forwarded else []
+        assert sorted(bodies) == sorted(expected[:upstream_calls])
+        if self.chain and forwarded and sent[0].path.endswith("/chat/completions"):
+            assert all({plugin["name"] for plugin in record["plugins"]} == set(CHAIN) for record in records), records
+        return Settled(sent, upstream, records)
+
+    def take_records(self, calls: int) -> list:
+        """The records since the last time: exactly one for each call."""
+        wait_until(
+            lambda: len(self.records()) >= self.settled + calls,
+            lambda: f"{calls} calls, but these records: {self.records()[self.settled :]}\n{self.logs()}",
+        )
+        records = self.records()[self.settled :]
+        self.settled += calls
+        assert len(records) == calls, f"{calls} calls, but {len(records)} records: {records}"
+        assert len({record["id"] for record in records}) == calls
+        return records
+
+    @staticmethod
+    def check_heads(sent: list, records: list) -> None:
+        """Every answer names its record and the generation that served it."""
+        generations = {record["id"]: str(record["generation"]) for record in records}
+        for one in sent:
+            if one.status is not None:
+                assert one.headers["x-penstock-generation"] == generations[one.headers["x-request-id"]]
+
+    def records(self) -> list:
+        try:
+            # A line that is still being written is none yet.
+            lines = self.log.read_text().split("\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def upstream(self) -> list:
+        with urllib.request.urlopen(f"{self.provider}/__mock/requests", timeout=PATIENCE_S) as answer:
+            shown = json.load(answer)
+        return shown if isinstance(shown, list) else shown["requests"]
+
+    def take_upstream(self) -> list:
+        taken = self.upstream()
+        clear = urllib.request.Request(f"{self.provider}/__mock/requests", method="DELETE")
+        urllib.request.urlopen(clear, timeout=PATIENCE_S).close()
+        return taken
+
+    def wait_upstream(self, ending: str) -> None:
+        """Waits for the provider to see how its answer ended, e.g. `disconnected`."""
+        seen = []
+
+        def ended() -> bool:
+            seen[:] = [request["ending"] for request in self.upstream()]
+            return seen != [] and all(word == ending for word in seen)
+
+        wait_until(ended, lambda: f"the provider saw {seen}, not {ending}")
+
+    def expected(self, sent: Sent, edits: dict) -> bytes:
+        """What the provider must get: the SDK's bytes, but for the model's name and the usage option.
+
+        In the chain the prompt-decorator adds its message in front of the others, and a guard makes its `edits`.
+        """
+        body = re.sub(rb'"model":"([^"]*)"', upstream_model, sent.body, count=1)
+        if b'"include_usage":true' not in body:
+            body = body.replace(b'"stream":true', b'"stream":true,' + USAGE_ASKED, 1)
+        for old, new in edits.items():
+            body = body.replace(old.encode(), new.encode())
+        if self.chain and sent.path.endswith("/chat/completions"):
+            message = json.dumps({"role": "system", "content": GREETING}, separators=(",", ":")).encode()
+            body = body.replace(b'"messages":[', b'"messages":[' + message + b",", 1)
+        return body
+
+
+def upstream_model(match: re.Match) -> bytes:
+    name = match[1].decode()
+    name = UPSTREAM_NAME.get(name, name.removeprefix("mock/"))
+    return f'"model":"{name}"'.encode()
+
+
+def wait_until(fact, otherwise) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not fact():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
