@@ -1,0 +1,13 @@
+//! What Wasmtime makes of the contract; written by its macro, and used by this crate alone.
+#![expect(clippy::all, reason = "written by a macro")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "everything",
+    imports: { default: trappable },
+    ownership: Borrowing { duplicate_if_necessary: true },
+    with: {
+        "penstock:plugin/types.call": crate::resources::CallHandle,
+        "penstock:plugin/types.answer": crate::resources::AnswerHandle,
+    },
+});

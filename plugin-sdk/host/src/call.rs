@@ -1,0 +1,191 @@
+//! A call and an answer as plugins are shown them; reading and editing their bytes is left to `penstock-llm`.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use penstock_llm::openai::{self, Answer, Kind, Request, Role};
+
+/// What the caller asked the gateway to do.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    Chat,
+    Completions,
+    Embeddings,
+    Moderations,
+    Raw,
+    Realtime,
+}
+
+impl From<openai::Operation> for Operation {
+    fn from(operation: openai::Operation) -> Operation {
+        match operation {
+            openai::Operation::Chat => Operation::Chat,
+            openai::Operation::Completions => Operation::Completions,
+            openai::Operation::Embeddings => Operation::Embeddings,
+            openai::Operation::Moderations => Operation::Moderations,
+        }
+    }
+}
+
+/// One request, as it stands after the plugins so far.
+///
+/// Owned by the request. While a hook runs its place is taken by an empty one, so no store keeps any of it.
+pub struct Call {
+    /// The id that the caller sees in `x-request-id`.
+    pub id: Arc<str>,
+    pub operation: Operation,
+    /// The model that the caller asked for.
+    pub model: Arc<str>,
+    pub streamed: bool,
+    /// The name of the caller's key, never the key.
+    pub caller: Arc<str>,
+    /// The configuration generation that serves this request.
+    pub generation: u64,
+    pub headers: Arc<dyn HeaderView>,
+    pub body: CallBody,
+}
+
+/// What a call carries.
+#[derive(Clone)]
+pub enum CallBody {
+    /// A body that Penstock reads: segments, pointers and edits.
+    Json(Request),
+    /// Bytes that are only passed on: no segments, no pointers, no edits.
+    Raw(Bytes),
+}
+
+impl CallBody {
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            CallBody::Json(request) => request.bytes(),
+            CallBody::Raw(bytes) => bytes,
+        }
+    }
+}
+
+/// Request headers, looked up one at a time: a list of them would cost every plugin every header.
+pub trait HeaderView: Send + Sync {
+    /// The value of the header `name` (lower case); several values are joined by `, `.
+    fn header(&self, name: &str) -> Option<Cow<'_, str>>;
+}
+
+/// No headers at all.
+pub struct NoHeaders;
+
+impl HeaderView for NoHeaders {
+    fn header(&self, _name: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// Headers out of a list, for callers that have no header map.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderList(pub Vec<(String, String)>);
+
+impl HeaderView for HeaderList {
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = self
+            .0
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value);
+        let first = values.next()?;
+        Some(values.fold(Cow::Borrowed(first.as_str()), |joined, next| {
+            Cow::Owned(format!("{joined}, {next}"))
+        }))
+    }
+}
+
+/// A whole answer, before the caller gets any of it.
+pub struct AnswerView {
+    pub body: AnswerBody,
+    /// The answer has left already: edits are refused as `read-only`.
+    pub read_only: bool,
+}
+
+/// Where a whole answer comes from.
+#[derive(Clone)]
+pub enum AnswerBody {
+    /// The body of an answer that is not streamed.
+    Json(Answer),
+    /// Put together from a stream that was held back; edits change the pieces.
+    Assembled(Vec<Piece>),
+}
+
+/// All the text of one channel of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub choice: u32,
+    pub role: Role,
+    pub kind: Kind,
+    pub text: String,
+}
+
+impl AnswerView {
+    pub fn json(answer: Answer) -> AnswerView {
+        AnswerView {
+            body: AnswerBody::Json(answer),
+            read_only: false,
+        }
+    }
+
+    pub fn assembled(pieces: Vec<Piece>) -> AnswerView {
+        AnswerView {
+            body: AnswerBody::Assembled(pieces),
+            read_only: false,
+        }
+    }
+
+    /// How many bytes a plugin may have to read.
+    pub(crate) fn length(&self) -> usize {
+        match &self.body {
+            AnswerBody::Json(answer) => answer.bytes().len(),
+            AnswerBody::Assembled(pieces) => pieces.iter().map(|piece| piece.text.len()).sum(),
+        }
+    }
+
+    /// What stands in a store between hooks.
+    pub(crate) fn vacant() -> AnswerView {
+        AnswerView {
+            body: AnswerBody::Assembled(Vec::new()),
+            read_only: true,
+        }
+    }
+}
+
+impl Call {
+    /// What stands in a store between hooks, and in the request's place while a hook runs.
+    pub(crate) fn vacant() -> Call {
+        static NONE: OnceLock<Arc<NoHeaders>> = OnceLock::new();
+        Call {
+            id: Arc::default(),
+            operation: Operation::Raw,
+            model: Arc::default(),
+            streamed: false,
+            caller: Arc::default(),
+            generation: 0,
+            headers: NONE.get_or_init(|| Arc::new(NoHeaders)).clone(),
+            body: CallBody::Raw(Bytes::new()),
+        }
+    }
+}
+
+/// Headers that hold credentials: never shown to a plugin, whatever it was granted.
+const CREDENTIALS: [&str; 6] = [
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "proxy-authorization",
+];
+
+/// A header as a plugin may see it.
+pub(crate) fn visible_header(call: &Call, name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    if CREDENTIALS.contains(&name.as_str()) {
+        return None;
+    }
+    call.headers.header(&name).map(Cow::into_owned)
+}

@@ -1,0 +1,78 @@
+//! What a plugin may be granted beyond the call: one file for each capability. Who grants it is left to the operator.
+
+pub mod clock;
+pub mod counters;
+pub mod kv;
+pub mod log;
+pub mod metrics;
+pub mod random;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::penstock::plugin as wit;
+use crate::capability::{Capabilities, Capability};
+use crate::clock::Clock;
+use crate::guest::Guest;
+use crate::pool::unpoisoned;
+
+/// What all instances of one plugin share: everything a capability remembers.
+///
+/// It belongs to the plugin's name and not to its component, so it survives a hot swap.
+pub struct Granted {
+    pub name: Arc<str>,
+    pub clock: Clock,
+    pub log: log::Lines,
+    pub metrics: metrics::Counted,
+    pub kv: kv::Entries,
+    pub counters: counters::Windows,
+}
+
+impl Granted {
+    fn new(name: &Arc<str>, clock: &Clock, sink: &log::LogSink) -> Granted {
+        Granted {
+            name: name.clone(),
+            clock: clock.clone(),
+            log: log::Lines::new(name, clock, sink),
+            metrics: metrics::Counted::default(),
+            kv: kv::Entries::new(clock),
+            counters: counters::Windows::new(clock),
+        }
+    }
+}
+
+/// Finds what the plugins of one name share. A name is forgotten with its last plugin, so there are never more entries
+/// than loaded plugins.
+#[derive(Default)]
+pub struct Registry(Mutex<HashMap<Arc<str>, Weak<Granted>>>);
+
+impl Registry {
+    pub fn of(&self, name: &Arc<str>, clock: &Clock, sink: &log::LogSink) -> Arc<Granted> {
+        let mut names = unpoisoned(&self.0);
+        if let Some(granted) = names.get(name).and_then(Weak::upgrade) {
+            return granted;
+        }
+        names.retain(|_, granted| granted.strong_count() > 0);
+        let granted = Arc::new(Granted::new(name, clock, sink));
+        names.insert(name.clone(), Arc::downgrade(&granted));
+        granted
+    }
+}
+
+/// Links exactly these capabilities, and what every plugin has.
+pub fn link(linker: &mut Linker<Guest>, capabilities: Capabilities) -> wasmtime::Result<()> {
+    wit::types::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    for capability in capabilities.iter() {
+        match capability {
+            Capability::Log => wit::log::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Metrics => wit::metrics::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Clock => wit::clock::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Random => wit::random::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Kv => wit::kv::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Counters => wit::counters::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+        }
+    }
+    Ok(())
+}

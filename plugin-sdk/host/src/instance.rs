@@ -1,0 +1,204 @@
+//! One running copy of a component: how it is started, and how a call is lent to it for one hook.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use wasmtime::component::InstancePre;
+use wasmtime::{AsContextMut, Store, StoreContextMut};
+
+use crate::bindings::exports::penstock::plugin as wit;
+use crate::call::{AnswerView, Call};
+use crate::capabilities::Granted;
+use crate::fault::PluginFault;
+use crate::guest::{Guest, Meter, Stage};
+use crate::interests::Interests;
+use crate::limits::Limits;
+
+/// Everything that instances of one plugin are made from.
+pub struct Blueprint {
+    pub pre: InstancePre<Guest>,
+    pub exports: Exports,
+    pub settings: String,
+    pub limits: Limits,
+    pub granted: Arc<Granted>,
+    /// Counts the instances that exist, of all plugins.
+    pub instances: Arc<AtomicUsize>,
+}
+
+/// Where a component's exported interfaces are; the hooks that it has not are none.
+pub struct Exports {
+    pub lifecycle: wit::lifecycle::GuestIndices,
+    pub on_request: Option<wit::on_request::GuestIndices>,
+    pub on_route: Option<wit::on_route::GuestIndices>,
+    pub on_response: Option<wit::on_response::GuestIndices>,
+    pub on_event: Option<wit::on_event::GuestIndices>,
+    pub on_complete: Option<wit::on_complete::GuestIndices>,
+}
+
+/// A component's instance with its store. Lost after a fault, else used again.
+pub struct Instance {
+    store: Store<Guest>,
+    instance: wasmtime::component::Instance,
+    funcs: Funcs,
+    pub uses: u32,
+    /// When its last hook ended.
+    pub idle_since: Instant,
+    _counted: Counted,
+}
+
+/// The functions of one instance, looked up when first needed: a fresh instance needs only one.
+#[derive(Default)]
+struct Funcs {
+    on_request: Option<wit::on_request::Guest>,
+    on_route: Option<wit::on_route::Guest>,
+    on_response: Option<wit::on_response::Guest>,
+    on_event: Option<wit::on_event::Guest>,
+    on_complete: Option<wit::on_complete::Guest>,
+}
+
+/// Why there is no instance.
+pub enum StartError {
+    /// All the engine's slots are taken; not this plugin's fault.
+    NoRoom,
+    Fault(PluginFault),
+    /// What the plugin itself said about its settings.
+    Settings(String),
+}
+
+/// One more of something that exists, until dropped.
+pub struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub fn in_(total: &Arc<AtomicUsize>) -> Counted {
+        total.fetch_add(1, Ordering::Relaxed);
+        Counted(total.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Instance {
+    /// Makes an instance and gives it its settings.
+    pub fn start(plan: &Blueprint) -> Result<(Instance, Interests), StartError> {
+        let mut store = Store::new(plan.pre.engine(), Guest::new(plan.granted.clone(), &plan.limits));
+        store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(plan.limits.output_for(0));
+        store.set_max_component_handles(MOST_HANDLES);
+        store.set_epoch_deadline(plan.limits.start_ticks());
+        match start_in(&mut store, plan) {
+            Ok((instance, Ok(interests))) => {
+                let instance = Instance {
+                    store,
+                    instance,
+                    funcs: Funcs::default(),
+                    uses: 0,
+                    idle_since: Instant::now(),
+                    _counted: Counted::in_(&plan.instances),
+                };
+                Ok((instance, Interests::from_guest(interests)))
+            }
+            Ok((_, Err(said))) => Err(StartError::Settings(said)),
+            Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => Err(StartError::NoRoom),
+            Err(error) => Err(StartError::Fault(PluginFault::of(
+                &error,
+                store.data().memory.refused,
+            ))),
+        }
+    }
+
+    /// Lends the call, and the answer, to the guest for one hook with `input_bytes` to read.
+    pub fn lend(
+        &mut self,
+        limits: &Limits,
+        stage: Stage,
+        input_bytes: usize,
+        call: &mut Call,
+        answer: Option<&mut AnswerView>,
+    ) {
+        let output = limits.output_for(input_bytes);
+        self.store.set_epoch_deadline(limits.hook_ticks(input_bytes));
+        self.store.set_hostcall_fuel(output);
+        let guest = self.store.data_mut();
+        guest.meter = Meter::new(limits.host_calls, output);
+        guest.memory.refused = false;
+        guest.stage = stage;
+        swap(guest, call, answer);
+    }
+
+    /// Takes back what was lent. With `keep` false every edit of the hook is undone. True if the body is another now.
+    pub fn take_back(&mut self, call: &mut Call, answer: Option<&mut AnswerView>, keep: bool) -> bool {
+        let guest = self.store.data_mut();
+        guest.stage = Stage::None;
+        let edited = std::mem::take(&mut guest.edited);
+        let call_before = guest.call_before.take();
+        let answer_before = guest.answer_before.take();
+        if !keep {
+            if let Some(before) = call_before {
+                guest.call.body = before;
+            }
+            if let Some(before) = answer_before {
+                guest.answer.body = before;
+            }
+        }
+        swap(guest, call, answer);
+        keep && edited
+    }
+
+    pub fn memory_refused(&self) -> bool {
+        self.store.data().memory.refused
+    }
+}
+
+/// Guests own no handles of their own, and are lent two at a time.
+const MOST_HANDLES: usize = 64;
+
+fn swap(guest: &mut Guest, call: &mut Call, answer: Option<&mut AnswerView>) {
+    std::mem::swap(&mut guest.call, call);
+    if let Some(answer) = answer {
+        std::mem::swap(&mut guest.answer, answer);
+    }
+}
+
+type Configured = Result<wit::lifecycle::Interests, String>;
+
+fn start_in(
+    store: &mut Store<Guest>,
+    plan: &Blueprint,
+) -> wasmtime::Result<(wasmtime::component::Instance, Configured)> {
+    let instance = plan.pre.instantiate(&mut *store)?;
+    let lifecycle = plan.exports.lifecycle.load(&mut *store, &instance)?;
+    let configured = lifecycle.call_configure(&mut *store, &plan.settings)?;
+    Ok((instance, configured))
+}
+
+/// A hook's function in this instance, and the store to call it in.
+macro_rules! hook_function {
+    ($hook:ident) => {
+        pub fn $hook(
+            &mut self,
+            exports: &Exports,
+        ) -> wasmtime::Result<(&wit::$hook::Guest, StoreContextMut<'_, Guest>)> {
+            if self.funcs.$hook.is_none() {
+                let Some(indices) = &exports.$hook else {
+                    wasmtime::bail!("the component has no {}", stringify!($hook));
+                };
+                self.funcs.$hook = Some(indices.load(&mut self.store, &self.instance)?);
+            }
+            let function = self.funcs.$hook.as_ref().expect("loaded above");
+            Ok((function, self.store.as_context_mut()))
+        }
+    };
+}
+
+impl Instance {
+    hook_function!(on_request);
+    hook_function!(on_route);
+    hook_function!(on_response);
+    hook_function!(on_event);
+    hook_function!(on_complete);
+}

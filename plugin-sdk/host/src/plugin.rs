@@ -1,0 +1,252 @@
+//! Loads a plugin: reads what it is, checks what it may do, compiles and starts it. Calling it is left to `hooks`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::bindings::exports::penstock::plugin as wit;
+use crate::breaker::Breaker;
+use crate::capabilities;
+use crate::capability::Capabilities;
+use crate::engine::Parts;
+use crate::error::{LoadError, LoadProblem};
+use crate::guest::Guest;
+use crate::inspect::{CONTRACT_VERSION, Digest, Inspection, read_tables};
+use crate::instance::{Blueprint, Counted, Exports, Instance, StartError};
+use crate::interests::{Hook, Interests};
+use crate::limits::Limits;
+use crate::pool::Pool;
+
+/// What to load, and what it may do.
+#[derive(Clone, Debug)]
+pub struct LoadSpec {
+    /// The plugin's name in the chain; what capabilities remember belongs to it.
+    pub name: Arc<str>,
+    /// The component's bytes.
+    pub component: Bytes,
+    /// JSON, `{}` where the operator gave none.
+    pub settings: String,
+    /// What the operator allows.
+    pub grants: Capabilities,
+    pub fail: FailMode,
+    pub limits: Limits,
+    pub instances: Instances,
+}
+
+/// What a fault means for the call; the gateway acts on it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum FailMode {
+    /// Go on without this plugin, and record that it was skipped.
+    Open,
+    /// Refuse the call. A guard that does not answer has not agreed.
+    Closed,
+}
+
+/// How long an instance lives.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Instances {
+    /// Kept between hooks, for this many of them at most.
+    Reused { recycle_after: u32 },
+    /// A new one for every hook: nothing can be remembered in its memory. About 10 us more a hook.
+    Fresh,
+}
+
+impl Default for Instances {
+    /// 64 hooks cost 1 % more than 512 and bound what a leaking guest can collect.
+    fn default() -> Instances {
+        Instances::Reused { recycle_after: 64 }
+    }
+}
+
+/// A plugin that is ready to be called, from any thread.
+pub struct Plugin {
+    pub(crate) blueprint: Blueprint,
+    pub(crate) interests: Interests,
+    pub(crate) pool: Pool,
+    pub(crate) breaker: Breaker,
+    digest: Digest,
+    fail: FailMode,
+    /// The engine has to outlive the plugin: its ticker is what stops a looping guest.
+    _engine: Arc<Parts>,
+    _counted: Counted,
+}
+
+impl Plugin {
+    pub(crate) fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadError> {
+        let name = spec.name.clone();
+        load(engine, spec).map_err(|problem| problem.of(&name))
+    }
+
+    /// Its name in the chain.
+    pub fn name(&self) -> &Arc<str> {
+        &self.blueprint.granted.name
+    }
+
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    pub fn interests(&self) -> Interests {
+        self.interests
+    }
+
+    pub fn fail_mode(&self) -> FailMode {
+        self.fail
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.blueprint.limits
+    }
+
+    /// The counters that the plugin made through `metrics`, by name. They belong to the plugin's name, and survive
+    /// its replacement.
+    pub fn custom_metrics(&self) -> Vec<(String, u64)> {
+        self.blueprint.granted.metrics.snapshot()
+    }
+}
+
+/// Says who it is, never what it was told.
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Plugin({} {})", self.name(), self.digest.short())
+    }
+}
+
+fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
+    let tables = read_tables(&spec.component)?;
+    check_tables(&tables, spec.grants)?;
+    check_limits(engine, &spec.limits)?;
+    let component = engine.compiled(&spec.component, &tables.digest)?;
+    let pre = linked(&component, tables.capabilities)?;
+    let granted = engine.granted(&spec.name);
+    let blueprint = Blueprint {
+        exports: Exports::of(&pre, &tables)?,
+        pre,
+        settings: spec.settings,
+        limits: spec.limits,
+        granted,
+        instances: engine.instances.clone(),
+    };
+    let (first, interests) = Instance::start(&blueprint).map_err(start_problem)?;
+    check_interests(&interests, &tables)?;
+    let recycle_after = match spec.instances {
+        Instances::Reused { recycle_after } => Some(recycle_after.max(1)),
+        Instances::Fresh => None,
+    };
+    let pool = Pool::new(recycle_after);
+    pool.give_back(first, std::time::Instant::now());
+    let trips = blueprint.limits.trips;
+    Ok(Plugin {
+        blueprint,
+        interests,
+        pool,
+        breaker: Breaker::new(trips, engine.clock().clone()),
+        digest: tables.digest,
+        fail: spec.fail,
+        _engine: engine.clone(),
+        _counted: Counted::in_(&engine.components),
+    })
+}
+
+fn check_tables(tables: &Inspection, grants: Capabilities) -> Result<(), LoadProblem> {
+    // a foreign contract explains whatever else looks wrong
+    if let Some(found) = tables
+        .contract
+        .as_ref()
+        .filter(|version| *version != CONTRACT_VERSION)
+    {
+        return Err(LoadProblem::Contract { found: found.clone() });
+    }
+    if let Some(unknown) = tables.unknown_imports.first() {
+        return Err(LoadProblem::UnknownImport(unknown.clone()));
+    }
+    if !tables.lifecycle {
+        return Err(LoadProblem::Export("there is no `lifecycle`".to_owned()));
+    }
+    let missing = tables.capabilities.without(grants);
+    if !missing.is_empty() {
+        return Err(LoadProblem::NotGranted {
+            missing,
+            granted: grants,
+        });
+    }
+    Ok(())
+}
+
+fn check_limits(engine: &Parts, limits: &Limits) -> Result<(), LoadProblem> {
+    let most = engine.max_memory_bytes();
+    if limits.memory_bytes > most {
+        return Err(LoadProblem::Limit(format!(
+            "its memory limit of {} bytes is over the engine's, {most} bytes",
+            limits.memory_bytes
+        )));
+    }
+    Ok(())
+}
+
+fn linked(component: &Component, imports: Capabilities) -> Result<InstancePre<Guest>, LoadProblem> {
+    let mut linker = Linker::new(component.engine());
+    let linked = capabilities::link(&mut linker, imports).and_then(|()| linker.instantiate_pre(component));
+    linked.map_err(|why| LoadProblem::Link(one_line(&why)))
+}
+
+fn check_interests(interests: &Interests, tables: &Inspection) -> Result<(), LoadProblem> {
+    match interests.hooks.without(tables.hooks).iter().next() {
+        Some(hook) => Err(LoadProblem::MissingHook(hook)),
+        // a guard for whole answers has to be able to look at them
+        None if interests.buffer && !interests.wants(Hook::OnResponse) => {
+            Err(LoadProblem::MissingHook(Hook::OnResponse))
+        }
+        None => Ok(()),
+    }
+}
+
+fn start_problem(error: StartError) -> LoadProblem {
+    match error {
+        StartError::NoRoom => {
+            LoadProblem::Limit("all instances that the engine can hold are in use".to_owned())
+        }
+        StartError::Fault(fault) => LoadProblem::Start(fault),
+        StartError::Settings(said) => {
+            LoadProblem::Settings(crate::verdict::shortened(said, LONGEST_SETTINGS_ERROR))
+        }
+    }
+}
+
+/// An error message is read by a person.
+const LONGEST_SETTINGS_ERROR: usize = 4096;
+
+fn one_line(why: &wasmtime::Error) -> String {
+    format!("{why:#}").replace('\n', " ")
+}
+
+impl Exports {
+    fn of(pre: &InstancePre<Guest>, tables: &Inspection) -> Result<Exports, LoadProblem> {
+        let wrong = |why: wasmtime::Error| LoadProblem::Export(one_line(&why));
+        let has = |hook: Hook| tables.hooks.contains(hook).then_some(pre);
+        Ok(Exports {
+            lifecycle: wit::lifecycle::GuestIndices::new(pre).map_err(wrong)?,
+            on_request: has(Hook::OnRequest)
+                .map(wit::on_request::GuestIndices::new)
+                .transpose()
+                .map_err(wrong)?,
+            on_route: has(Hook::OnRoute)
+                .map(wit::on_route::GuestIndices::new)
+                .transpose()
+                .map_err(wrong)?,
+            on_response: has(Hook::OnResponse)
+                .map(wit::on_response::GuestIndices::new)
+                .transpose()
+                .map_err(wrong)?,
+            on_event: has(Hook::OnEvent)
+                .map(wit::on_event::GuestIndices::new)
+                .transpose()
+                .map_err(wrong)?,
+            on_complete: has(Hook::OnComplete)
+                .map(wit::on_complete::GuestIndices::new)
+                .transpose()
+                .map_err(wrong)?,
+        })
+    }
+}

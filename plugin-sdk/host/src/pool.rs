@@ -1,0 +1,78 @@
+//! Keeps the instances of one plugin between hooks; starting them is left to `instance`, using them to `hooks`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use crate::instance::Instance;
+
+/// Idle instances of one plugin. The last one back is the first one out: its memory is still in the processor's cache,
+/// and the others grow old enough to be dropped.
+pub struct Pool {
+    idle: Mutex<Vec<Instance>>,
+    most_idle: usize,
+    /// None where every hook gets a fresh instance.
+    recycle_after: Option<u32>,
+}
+
+/// After a burst memory goes back once its instances were not needed for this long.
+const OLDEST_IDLE: Duration = Duration::from_secs(60);
+/// Even a machine with hundreds of cores does not need more idle copies of one plugin.
+const MOST_IDLE: usize = 32;
+
+impl Pool {
+    /// `recycle_after` none keeps nothing.
+    pub fn new(recycle_after: Option<u32>) -> Pool {
+        // hooks are synchronous, so there are never more of them at a time than threads that serve requests
+        let threads = std::thread::available_parallelism().map_or(MOST_IDLE, usize::from);
+        Pool {
+            idle: Mutex::default(),
+            most_idle: threads.clamp(2, MOST_IDLE),
+            recycle_after,
+        }
+    }
+
+    pub fn take(&self) -> Option<Instance> {
+        self.recycle_after?;
+        unpoisoned(&self.idle).pop()
+    }
+
+    /// Keeps an instance whose hook ended well at `now`, unless it is worn out or there are enough.
+    pub fn give_back(&self, mut instance: Instance, now: Instant) {
+        instance.uses += 1;
+        instance.idle_since = now;
+        if self.recycle_after.is_none_or(|most| instance.uses >= most) {
+            return;
+        }
+        let mut idle = unpoisoned(&self.idle);
+        let stale = idle
+            .first()
+            .is_some_and(|oldest| now.saturating_duration_since(oldest.idle_since) > OLDEST_IDLE);
+        let surplus = if stale { Some(idle.remove(0)) } else { None };
+        if idle.len() < self.most_idle {
+            idle.push(instance);
+        }
+        drop(idle);
+        // freeing its memory is no business of the lock's
+        drop(surplus);
+    }
+
+    #[cfg(test)]
+    pub fn idle(&self) -> usize {
+        unpoisoned(&self.idle).len()
+    }
+}
+
+/// The lock, also after a panic elsewhere: everything behind a lock of this crate is whole between two statements.
+pub fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`unpoisoned`].
+pub fn unpoisoned_read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`unpoisoned`].
+pub fn unpoisoned_write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
