@@ -1,0 +1,160 @@
+"""`make run`: builds Penstock and its plugins, starts it in front of the mock provider, shows how to call it.
+
+Ctrl-C stops both. What cannot be built or started is said in one line, with the line that mends it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import plugins
+import tools
+from steps import ROOT, TARGET, StepFailed, run, say
+
+GATEWAY, ADMIN, PROVIDER = ("127.0.0.1", 8080), ("127.0.0.1", 9090), ("127.0.0.1", 8081)
+# The start takes a fraction of a second; a machine that needs more than this has another problem.
+READY_WITHIN_S = 30.0
+# What a stream may take to end after Ctrl-C.
+STOP_WITHIN_S = 10.0
+# Keys of real providers that the default configuration knows.
+PROVIDER_KEYS = ["OPENAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY"]
+
+INVITATION = """
+Penstock serves http://127.0.0.1:8080 (metrics: http://127.0.0.1:9090/metrics). Paste one of these in another terminal.
+
+An answer, and a stream:
+
+curl -s http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' -d '{"model": "mock", "messages": [{"role": "user", "content": "Hello"}]}'
+curl -sN http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' -d '{"model": "mock", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+
+The same with Python and nothing else:
+
+python3 - <<'EOF'
+import json, urllib.request
+
+def ask(**options):
+    body = {"model": "mock", "messages": [{"role": "user", "content": "Hello"}], **options}
+    request = urllib.request.Request("http://127.0.0.1:8080/v1/chat/completions", json.dumps(body).encode())
+    request.add_header("content-type", "application/json")
+    return urllib.request.urlopen(request)
+
+print(json.load(ask())["choices"][0]["message"]["content"])
+for line in ask(stream=True):
+    if line.startswith(b"data: {"):
+        print(json.loads(line[6:])["choices"][0]["delta"].get("content") or "", end="", flush=True)
+print()
+EOF
+
+With OpenAI's SDK (pip install openai), only the base URL changes:
+
+    client = openai.OpenAI(base_url="http://127.0.0.1:8080/v1", api_key="any")
+"""
+
+
+def main() -> int:
+    started = time.monotonic()
+    try:
+        for address in (GATEWAY, ADMIN, PROVIDER):
+            refuse_taken(address)
+        build()
+        processes = start()
+    except StepFailed as failure:
+        say(f"make run: {failure}")
+        return 1
+    say(INVITATION)
+    say(provider_line())
+    say(f"ready after {time.monotonic() - started:.1f} s. Ctrl-C stops it.")
+    return wait(processes)
+
+
+def refuse_taken(address) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as taken:
+            raise StepFailed(f"{address[0]}:{address[1]} is in use by another program: stop that first") from taken
+
+
+def build() -> None:
+    tools.for_building()
+    run(["cargo", "build", "--release", "--workspace", "--bins", "--quiet" if quick() else "--locked"])
+    plugins.build_all()
+
+
+def quick() -> bool:
+    """Cargo is quiet where there is little to build, and shows its progress where there is much."""
+    return (TARGET / "release/penstock").exists()
+
+
+def start() -> list:
+    """Both processes, once both answer. They are not in this terminal's group: Ctrl-C reaches them through us."""
+    processes = []
+    try:
+        for program, *arguments in (
+            ("mock-provider", "--listen", "%s:%d" % PROVIDER),
+            ("penstock", "run"),
+        ):
+            command = [TARGET / "release" / program, *arguments]
+            processes.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True))
+        wait_ready(processes, "http://%s:%d/__mock/health" % PROVIDER)
+        wait_ready(processes, "http://%s:%d/readyz" % ADMIN)
+    except BaseException:
+        stop(processes)
+        raise
+    return processes
+
+
+def wait_ready(processes: list, url: str) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except (urllib.error.URLError, OSError) as failure:
+            gone = [process for process in processes if process.poll() is not None]
+            if gone or time.monotonic() > deadline:
+                raise StepFailed(f"{url} does not answer: {failure}") from failure
+            time.sleep(0.02)
+
+
+def provider_line() -> str:
+    present = [name for name in PROVIDER_KEYS if os.environ.get(name)]
+    if present:
+        return f"Real providers are served too, with the keys in {', '.join(present)}: see GET /v1/models."
+    return "Nothing here needs a key. With OPENAI_API_KEY set, `make run` serves OpenAI's models too."
+
+
+def wait(processes: list) -> int:
+    """Until Ctrl-C, or until one of the two ends by itself."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.2)
+        say("make run: a program has ended by itself")
+        return 1
+    except (KeyboardInterrupt, SystemExit):
+        say("\nstopping")
+        return 0
+    finally:
+        stop(processes)
+
+
+def stop(processes: list) -> None:
+    """The gateway first: it lets go of the provider."""
+    for process in reversed(processes):
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

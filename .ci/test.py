@@ -1,0 +1,74 @@
+"""`make test`: installs what the tests need, builds, and runs every test there is. The steps, in their order."""
+
+import os
+import shutil
+import sys
+
+import plugins
+import readme
+import smoke
+import tools
+from steps import ROOT, Counts, Report, counted, run, run_tests
+
+SHARED = ROOT.parent / "shared"
+# The same selection everywhere, so that features are the same and nothing is built twice.
+WORKSPACE = ["--release", "--workspace", "--locked"]
+
+
+def main() -> None:
+    if (SHARED / "recordings").is_dir():
+        os.environ["PENSTOCK_REQUIRE_SHARED"] = "1"
+    report = Report()
+    report.step("tools", lambda: (tools.for_building(), tools.for_testing()) and None)
+    report.step("build", build)
+    report.step("plugins", plugins.build_all)
+    report.step("rust tests", rust_tests)
+    report.step("rust documentation tests", doc_tests)
+    report.step("plugin cases", plugins.cases)
+    report.step("plugins build the same twice", plugins.reproducible)
+    report.step("plugin guide", lambda: readme.run_blocks(ROOT / "plugin-sdk/rust/README.md"))
+    report.step("python client", python_client)
+    report.step("node client", node_client)
+    report.step("make run", smoke.works_as_printed)
+    report.step("deploy", deploy)
+    report.finish()
+
+
+def build() -> None:
+    """Everything that the tests start or link, once."""
+    run(["cargo", "build", *WORKSPACE, "--bins", "--tests"])
+
+
+def rust_tests() -> Counts:
+    if shutil.which("cargo-nextest"):
+        return run_tests(["cargo", "nextest", "run", *WORKSPACE, "--no-fail-fast", *told_skips()], log="rust")
+    return run_tests(["cargo", "test", *WORKSPACE, "--bins", "--lib", "--tests", "--no-fail-fast"], log="rust")
+
+
+def told_skips() -> list:
+    """Without the recordings tests skip, and say so: nextest hides what a passing test prints unless told."""
+    return [] if "PENSTOCK_REQUIRE_SHARED" in os.environ else ["--success-output", "immediate"]
+
+
+def doc_tests() -> Counts:
+    """Nextest runs none of them; a workspace may have none."""
+    return counted(run(["cargo", "test", *WORKSPACE, "--doc"], log="rust-doc"))
+
+
+def python_client() -> Counts:
+    command = [tools.VENV / "bin/pytest", "-q", "-p", "no:cacheprovider", tools.CLIENTS / "python"]
+    return run_tests(command, log="python-client", env={"PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def node_client() -> Counts:
+    files = sorted((tools.CLIENTS / "node").glob("*.test.mjs"))
+    command = ["node", "--test", "--test-reporter=spec", *files]
+    return run_tests(command, log="node-client", env={"PENSTOCK_NODE": str(tools.NODE)})
+
+
+def deploy() -> Counts:
+    return run_tests([sys.executable, ROOT / "deploy/lint.py"], log="deploy")
+
+
+if __name__ == "__main__":
+    main()

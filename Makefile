@@ -1,0 +1,17 @@
+# The commands of this repository. What takes more than a line is a script in .ci/.
+.PHONY: help run test audit bench
+
+help: ## says what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: ## builds everything and serves it on this machine, in front of a mock provider
+	@python3 .ci/serve.py
+
+test: ## installs what the tests need and runs every one
+	@python3 .ci/test.py
+
+audit: ## looks for known vulnerabilities in the dependencies
+	@.ci/deny advisories
+
+bench: ## measures the gateway beside bare Pingora on this machine
+	@benches/run.sh
