@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::edit::{self, Move};
 use super::error::{BodyError, ErrorView, Fault};
-use super::{EditError, Finish, Operation, Segment, choices};
+use super::{EditError, Finish, Logprobs, Operation, Segment, choices};
 use crate::json::{self, DEFAULT_MAX_DEPTH, JsonError, JsonLimits, Span, unescape};
+use crate::splice::Splice;
 use crate::usage::Usage;
 
 /// The body of an unstreamed answer.
@@ -23,6 +24,7 @@ pub struct Answer {
 struct Indexed {
     segments: Vec<Segment>,
     finishes: Vec<Finish>,
+    logprobs: Vec<Logprobs>,
     choices: u32,
     usage: Option<Usage>,
     model: Option<Span>,
@@ -83,11 +85,9 @@ impl Answer {
 
     /// The error, where the answer is one (also under status 200).
     pub fn error(&self) -> Option<ErrorView> {
-        if self.sent.is_error {
-            ErrorView::read(&self.bytes)
-        } else {
-            None
-        }
+        self.sent
+            .is_error
+            .then(|| ErrorView::read(&self.bytes).unwrap_or_default())
     }
 
     /// The JSON text at an RFC 6901 pointer.
@@ -100,27 +100,41 @@ impl Answer {
         self.byte_limit = bytes;
     }
 
-    /// Gives a segment another text. Raw tool arguments take JSON only.
+    /// Gives a segment another text. Raw tool arguments take JSON only. The choice's log probabilities, which spell the
+    /// text that was, become `null`.
     ///
     /// # Errors
     /// There is no such segment, it is media, the text is not JSON where it has to be, or the body gets too long.
     pub fn replace_text(&mut self, segment: usize, text: &str) -> Result<(), EditError> {
         let splice = edit::text_splice(&self.sent.segments, segment, text, &JsonLimits::default())?;
-        let bytes = edit::spliced(&self.bytes, std::slice::from_ref(&splice), self.byte_limit)?;
-        if self.sent.segments[segment].raw {
-            // a value of another type may have come in, maybe too deep for its place
-            self.sent = Indexed::read(self.operation, &bytes).map_err(|_| EditError::Invalid)?;
-            self.bytes = bytes;
-            return Ok(());
+        let Segment { choice, raw, .. } = self.sent.segments[segment];
+        let spelled = self
+            .sent
+            .logprobs
+            .iter()
+            .filter(|logprobs| logprobs.choice == choice);
+        let mut splices: Vec<Splice> = spelled.map(|spelled| Splice::new(spelled.span, "null")).collect();
+        splices.push(splice);
+        splices.sort_unstable_by_key(|splice| splice.span);
+        let bytes = edit::spliced(&self.bytes, &splices, self.byte_limit)?;
+        match &splices[..] {
+            [splice] if !raw => self.moved(segment, text, Move::of(splice)),
+            // raw: a value of another type may have come in, maybe too deep for its place
+            _ => self.sent = Indexed::read(self.operation, &bytes).map_err(|_| EditError::Invalid)?,
         }
         self.bytes = bytes;
-        let moved = Move::of(&splice);
+        Ok(())
+    }
+
+    fn moved(&mut self, segment: usize, text: &str, moved: Move) {
         edit::moved(&mut self.sent.segments, segment, text, moved);
         for finish in &mut self.sent.finishes {
             finish.reason = moved.span(finish.reason);
         }
+        for logprobs in &mut self.sent.logprobs {
+            logprobs.span = moved.span(logprobs.span);
+        }
         self.sent.model = self.sent.model.map(|model| moved.span(model));
-        Ok(())
     }
 }
 
@@ -130,6 +144,7 @@ impl Indexed {
         Ok(Indexed {
             segments: sent.found.segments.into_vec(),
             finishes: sent.finishes.into_vec(),
+            logprobs: sent.logprobs.into_vec(),
             choices: sent.choices.unwrap_or(0),
             usage: sent.usage,
             model: sent.model,

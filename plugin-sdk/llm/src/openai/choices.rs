@@ -3,9 +3,9 @@
 
 use smallvec::SmallVec;
 
-use super::error::{Fault, is_truthy};
+use super::error::is_truthy;
 use super::message::{Found, Reader};
-use super::{Finish, Kind, Operation, Provenance};
+use super::{Finish, Kind, Logprobs, Operation, Provenance};
 use crate::json::{Cursor, JsonError, JsonErrorKind, JsonLimits, Span, ValueKind};
 use crate::usage::Usage;
 
@@ -16,6 +16,7 @@ const MAX_TEXTS: usize = 65_536;
 pub(super) struct Sent {
     pub found: Found,
     pub finishes: SmallVec<[Finish; 1]>,
+    pub logprobs: SmallVec<[Logprobs; 1]>,
     /// None where there is no array of choices.
     pub choices: Option<u32>,
     pub usage: Option<Usage>,
@@ -30,6 +31,7 @@ pub(super) fn read(op: Operation, bytes: &[u8]) -> Result<Sent, JsonError> {
     let mut sent = Sent {
         found: Found::new(Provenance::Provider, MAX_TEXTS),
         finishes: SmallVec::new(),
+        logprobs: SmallVec::new(),
         choices: None,
         usage: None,
         model: None,
@@ -58,20 +60,59 @@ impl Sent {
         if cursor.kind()? != ValueKind::Array {
             return cursor.skip().map(drop);
         }
-        let Sent { found, finishes, .. } = self;
+        let mut elements = cursor.begin_array()?;
+        let mut place = 0;
+        while cursor.next_element(&mut elements)? {
+            if place as usize >= MAX_TEXTS {
+                return Err(JsonError {
+                    offset: cursor.offset(),
+                    kind: JsonErrorKind::TooManyTexts,
+                });
+            }
+            self.choice(cursor, bytes, place)?;
+            place += 1;
+        }
+        self.choices = Some(self.choices.unwrap_or(0).saturating_add(place));
+        Ok(())
+    }
+
+    /// One choice. Its `index` may stand behind its texts; where there is none its place counts.
+    fn choice<'a>(&mut self, cursor: &mut Cursor<'a>, bytes: &'a [u8], place: u32) -> Result<(), JsonError> {
+        if cursor.kind()? != ValueKind::Object {
+            return cursor.skip().map(drop);
+        }
+        let first = self.found.segments.len();
+        let (mut choice, mut finish, mut logprobs) = (place, None, None);
         let mut reader = Reader {
             cursor,
             bytes,
-            found,
+            found: &mut self.found,
             strict: false,
         };
-        let mut place = 0;
-        reader.each(|reader| {
-            choice(reader, finishes, place)?;
-            place += 1;
-            Ok(())
-        })?;
-        self.choices = Some(self.choices.unwrap_or(0).saturating_add(place));
+        let mut members = reader.cursor.begin_object()?;
+        while let Some(key) = reader.cursor.next_member(&mut members)? {
+            match &*reader.cursor.text(&key) {
+                b"index" => choice = reader.index()?.unwrap_or(choice),
+                b"message" | b"delta" => reader.message()?,
+                b"text" => reader.loose_text(Kind::Text)?,
+                b"finish_reason" => finish = reader.string_if_any()?.or(finish),
+                b"logprobs" if reader.cursor.kind()? != ValueKind::Null => {
+                    logprobs = Some(reader.cursor.skip()?)
+                }
+                _ => reader.pass()?,
+            }
+        }
+        for segment in &mut self.found.segments[first..] {
+            segment.choice = choice;
+        }
+        // some providers send an empty reason until there is one
+        let finish = finish.filter(|reason| reason.length > 0);
+        self.finishes.extend(finish.map(|reason| Finish {
+            choice,
+            reason: reason.span,
+        }));
+        self.logprobs
+            .extend(logprobs.map(|span| Logprobs { choice, span }));
         Ok(())
     }
 
@@ -91,44 +132,4 @@ impl Sent {
         }
         Ok(usage)
     }
-}
-
-/// One choice. Its `index` may stand behind its texts; where there is none its place counts.
-fn choice(
-    reader: &mut Reader<'_, '_>,
-    finishes: &mut SmallVec<[Finish; 1]>,
-    place: u32,
-) -> Result<(), Fault> {
-    if reader.cursor.kind()? != ValueKind::Object {
-        return reader.pass();
-    }
-    let first = reader.found.segments.len();
-    let (mut index, mut finish) = (place, None);
-    let mut members = reader.cursor.begin_object()?;
-    while let Some(key) = reader.cursor.next_member(&mut members)? {
-        match &*reader.cursor.text(&key) {
-            b"index" => index = reader.index()?.unwrap_or(index),
-            b"message" | b"delta" => reader.message()?,
-            b"text" => reader.loose_text(Kind::Text)?,
-            b"finish_reason" => finish = reader.string_if_any()?.map(|reason| reason.span).or(finish),
-            _ => reader.pass()?,
-        }
-    }
-    for segment in &mut reader.found.segments[first..] {
-        segment.choice = index;
-    }
-    if let Some(reason) = finish {
-        if finishes.len() >= MAX_TEXTS {
-            return Err(JsonError {
-                offset: reason.start,
-                kind: JsonErrorKind::TooManyTexts,
-            }
-            .into());
-        }
-        finishes.push(Finish {
-            choice: index,
-            reason,
-        });
-    }
-    Ok(())
 }

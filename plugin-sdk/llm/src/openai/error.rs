@@ -164,22 +164,23 @@ pub struct ErrorView {
 }
 
 impl ErrorView {
-    /// Reads the error out of a JSON object in any of the shapes that providers use: `error` as an object or as a
-    /// string, flat with `object: "error"`, or in `x_groq`. None where there is no error; false, null, 0 and empty
-    /// texts are none. Bytes that are not JSON have none.
+    /// Reads what a provider sent under an error status, or sent as an error event, in any of the shapes that they
+    /// use: `error` as an object or as a string, the same in `x_groq`, `message` or `detail` at the top. None where
+    /// there is none of these; false, null, 0 and empty texts are none. Bytes that are not JSON have none.
     pub fn read(body: &[u8]) -> Option<ErrorView> {
-        if let Some(error) = truthy(body, "/error").or_else(|| truthy(body, "/x_groq/error")) {
-            let mut view = ErrorView::fields(error);
-            if let Some(code) = text(body, "/code").filter(|_| view.code.is_none()) {
-                view.code = Some(code);
-            }
-            if error.starts_with(b"\"") {
-                view.message = Some(unescape(error).into_owned());
-            }
-            return Some(view);
+        let Some(error) = truthy(body, "/error").or_else(|| truthy(body, "/x_groq/error")) else {
+            let mut view = ErrorView::fields(body);
+            view.message = view
+                .message
+                .or_else(|| text(body, "/detail").or_else(|| text(body, "/detail/0/msg")));
+            return view.message.is_some().then_some(view);
+        };
+        let mut view = ErrorView::fields(error);
+        view.code = view.code.or_else(|| text(body, "/code"));
+        if error.starts_with(b"\"") {
+            view.message = Some(unescape(error).into_owned());
         }
-        let flat = text(body, "/object").is_some_and(|object| object == "error");
-        flat.then(|| ErrorView::fields(body))
+        Some(view)
     }
 
     fn fields(object: &[u8]) -> ErrorView {

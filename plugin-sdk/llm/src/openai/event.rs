@@ -43,6 +43,15 @@ pub struct Finish {
     pub reason: Span,
 }
 
+/// A choice's log probabilities, which spell its text once more: whoever changes or withholds the text has to put
+/// `null` here too.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Logprobs {
+    pub choice: u32,
+    /// The JSON value, never `null`.
+    pub span: Span,
+}
+
 /// What one event's data holds. A key that stands twice gives a delta for each time: nothing a provider sends can hide
 /// from a guard behind another value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +60,7 @@ pub struct EventView {
     pub deltas: SmallVec<[Delta; 2]>,
     /// The choices with a finish reason.
     pub finishes: SmallVec<[Finish; 1]>,
+    pub logprobs: SmallVec<[Logprobs; 1]>,
     pub usage: Option<Usage>,
     /// There are choices, and none in them: a usage chunk, or Azure's annotations.
     pub empty_choices: bool,
@@ -83,6 +93,7 @@ impl EventView {
         Ok(EventView {
             deltas: deltas.collect(),
             finishes: sent.finishes,
+            logprobs: sent.logprobs,
             usage: sent.usage,
             empty_choices: sent.choices == Some(0),
             is_error: sent.is_error,

@@ -33,7 +33,7 @@ impl<'a> Keys<'a> {
     #[inline]
     pub fn take(&mut self, cursor: &Cursor<'a>, key: &Literal) -> Result<Cow<'a, [u8]>, Fault> {
         let name = cursor.text(key);
-        if self.refusing && !self.insert(&name) {
+        if self.refusing && !self.insert(name.clone()) {
             return Err(Fault::new(
                 BodyErrorKind::Duplicate,
                 shown(&name),
@@ -44,15 +44,15 @@ impl<'a> Keys<'a> {
     }
 
     /// The first few keys are in `few`, the others in `many`.
-    fn insert(&mut self, name: &Cow<'a, [u8]>) -> bool {
-        if self.few.contains(name) {
+    fn insert(&mut self, name: Cow<'a, [u8]>) -> bool {
+        if self.few.contains(&name) {
             return false;
         }
         if self.few.len() < FEW {
-            self.few.push(name.clone());
+            self.few.push(name);
             return true;
         }
-        self.many.insert(name.clone())
+        self.many.insert(name)
     }
 }
 

@@ -15,7 +15,7 @@ pub mod write;
 pub use answer::Answer;
 pub use edit::EditError;
 pub use error::{BodyError, BodyErrorKind, ErrorView};
-pub use event::{Delta, EventView, Finish};
+pub use event::{Delta, EventView, Finish, Logprobs};
 pub use outbound::Outbound;
 pub use request::{ReadLimits, Request};
 

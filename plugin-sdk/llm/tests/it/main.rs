@@ -1,0 +1,14 @@
+//! penstock-llm's tests in one binary: each reader against hand-written cases, against serde_json, against mutated
+//! input, and against traffic recorded from providers where the recordings are at hand.
+
+mod answer;
+mod event;
+mod fuzz;
+mod json;
+mod make;
+mod recorded;
+mod request;
+mod request_edits;
+mod sse;
+mod usage;
+mod write;
