@@ -29,8 +29,8 @@ Penstock serves http://127.0.0.1:8080 (metrics: http://127.0.0.1:9090/metrics). 
 
 An answer, and a stream:
 
-curl -s http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' -d '{"model": "mock", "messages": [{"role": "user", "content": "Hello"}]}'
-curl -sN http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' -d '{"model": "mock", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+curl -s http://127.0.0.1:8080/v1/chat/completions -H 'authorization: Bearer sk-penstock-demo' -H 'content-type: application/json' -d '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'
+curl -sN http://127.0.0.1:8080/v1/chat/completions -H 'authorization: Bearer sk-penstock-demo' -H 'content-type: application/json' -d '{"model": "gpt-4o-mini", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
 
 The same with Python and nothing else:
 
@@ -38,8 +38,9 @@ python3 - <<'EOF'
 import json, urllib.request
 
 def ask(**options):
-    body = {"model": "mock", "messages": [{"role": "user", "content": "Hello"}], **options}
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}], **options}
     request = urllib.request.Request("http://127.0.0.1:8080/v1/chat/completions", json.dumps(body).encode())
+    request.add_header("authorization", "Bearer sk-penstock-demo")
     request.add_header("content-type", "application/json")
     return urllib.request.urlopen(request)
 
@@ -52,7 +53,7 @@ EOF
 
 With OpenAI's SDK (pip install openai), only the base URL changes:
 
-    client = openai.OpenAI(base_url="http://127.0.0.1:8080/v1", api_key="any")
+    client = openai.OpenAI(base_url="http://127.0.0.1:8080/v1", api_key="sk-penstock-demo")
 """
 
 

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, describe } from 'node:test';
+import { after, before, beforeEach, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpenAI, ROOT } from './sdk.mjs';
 
@@ -62,6 +62,7 @@ export function withStands(declare, kinds = ['plain', 'chain']) {
     describe(kind, () => {
       const stand = new Stand(kind === 'chain');
       before(() => stand.start());
+      beforeEach(() => stand.forget());
       after(() => stand.close());
       declare(stand);
     });
@@ -94,6 +95,15 @@ export class Stand {
     ];
     await this.waitFor(`${this.provider}/__mock/health`);
     await this.waitFor(`http://127.0.0.1:${admin}/readyz`);
+  }
+
+  /** Drops what a failed test has not settled, so that the next one does not fail with it. */
+  async forget() {
+    if (this.sent.length === 0) return;
+    await sleep(500);
+    this.sent = [];
+    this.settled = this.records().length;
+    await this.takeUpstream();
   }
 
   spawn(program, options) {
