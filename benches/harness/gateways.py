@@ -66,6 +66,7 @@ class Penstock:
             "127.0.0.1:18001": provider,
             "./target/bench/records.jsonl": str(self.records(run)),
             "./target/plugins": str(self.place.target / "plugins"),
+            "./target/bench/plugin-cache": str(self.place.scratch / "plugin-cache"),
         })
         return [self.place.binary("penstock"), "run", "--config", config]
 

@@ -6,6 +6,7 @@ Fails on any failed request, and unless all six plugins decided about every requ
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,8 @@ class Place:
         self.scratch.mkdir(parents=True, exist_ok=True)
         for old in self.scratch.glob("records-*.jsonl"):
             old.unlink()
+        # The first start of a run compiles the plugins, the others find them compiled.
+        shutil.rmtree(self.scratch / "plugin-cache", ignore_errors=True)
 
     def binary(self, name):
         return self.target / "release" / name
