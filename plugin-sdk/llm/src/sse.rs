@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::json::Span;
+use crate::splice::{self, Splice};
 
 /// Room for one event: a chunk that carries an inlined image or audio is megabytes long, anything above is a fault.
 pub const DEFAULT_MAX_EVENT_BYTES: usize = 8 << 20;
@@ -58,6 +59,21 @@ impl Frame {
     /// Neither data nor any other field: a keep-alive.
     pub fn is_comment_only(&self) -> bool {
         self.data.is_empty() && self.event.is_none() && !self.other_fields
+    }
+
+    /// The frame's bytes with splices made in its data. Everything else stays as it came when the data is one line and
+    /// stays one; otherwise the event is written anew, with its name.
+    pub fn with_data_spliced(&self, sorted: &[Splice]) -> Bytes {
+        let one_line = |splice: &Splice| memchr::memchr2(b'\n', b'\r', &splice.with).is_none();
+        if let Some(data) = self.data_span().filter(|_| sorted.iter().all(one_line)) {
+            let in_raw = sorted
+                .iter()
+                .map(|splice| Splice::new(splice.span.offset_by(data.start), splice.with.clone()));
+            return Bytes::from(splice::apply(&self.raw, &in_raw.collect::<Vec<_>>()));
+        }
+        let mut out = Vec::with_capacity(self.raw.len() + 64);
+        write_frame(self.event_name(), &splice::apply(&self.data(), sorted), &mut out);
+        Bytes::from(out)
     }
 
     fn read(raw: Bytes, first: bool) -> Frame {

@@ -1,5 +1,5 @@
-//! One pass over JSON bytes with offsets: steps into what a reader wants, skips (and still checks) the rest.
-//! Never recurses: nesting inside skipped values is one bit per level.
+//! One pass over JSON bytes with offsets: the grammar, and steps into what a reader wants. What no reader wants is left
+//! to `skip`.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,16 @@ use super::text::{escape_at, plain_end, unescape};
 use super::{HIGHEST_MAX_DEPTH, JsonError, JsonErrorKind, JsonLimits, Span};
 
 /// A place in JSON bytes.
-pub struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
-    at: usize,
-    depth: usize,
+    pub(super) at: usize,
+    pub(super) depth: usize,
     max_depth: usize,
 }
 
 /// What the next value is, told by its first byte.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum ValueKind {
+pub(crate) enum ValueKind {
     Object,
     Array,
     String,
@@ -27,7 +27,7 @@ pub enum ValueKind {
 
 /// A string as it stands in the bytes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Literal {
+pub(crate) struct Literal {
     /// With both quotes.
     pub span: Span,
     /// In bytes of UTF-8, once unescaped.
@@ -42,13 +42,13 @@ impl Literal {
 
 /// The state of a walk over an object's members.
 #[derive(Debug)]
-pub struct Members {
+pub(crate) struct Members {
     first: bool,
 }
 
 /// The state of a walk over an array's elements.
 #[derive(Debug)]
-pub struct Elements {
+pub(crate) struct Elements {
     first: bool,
 }
 
@@ -147,10 +147,53 @@ impl<'a> Cursor<'a> {
 
     /// # Errors
     /// No valid string comes next.
+    #[inline]
     pub fn string(&mut self) -> Result<Literal, JsonError> {
         if self.peek()? != b'"' {
             return Err(self.error(JsonErrorKind::ExpectedValue));
         }
+        self.quoted()
+    }
+
+    /// A key or a text without its quotes and escapes.
+    #[inline]
+    pub fn text(&self, literal: &Literal) -> Cow<'a, [u8]> {
+        if !literal.is_escaped() {
+            return Cow::Borrowed(&self.bytes[literal.span.start + 1..literal.span.end - 1]);
+        }
+        match unescape(literal.span.of(self.bytes)) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }
+    }
+
+    /// # Errors
+    /// Something other than white space is left.
+    pub fn end(&mut self) -> Result<(), JsonError> {
+        self.white_space();
+        match self.at == self.bytes.len() {
+            true => Ok(()),
+            false => Err(self.error(JsonErrorKind::TrailingBytes)),
+        }
+    }
+
+    /// Reads anything but an object or array; false, as nothing was entered.
+    #[inline]
+    pub(super) fn scalar(&mut self, first: u8) -> Result<bool, JsonError> {
+        match first {
+            b'"' => self.quoted().map(drop),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            b'-' | b'0'..=b'9' => self.number(),
+            _ => Err(self.error(JsonErrorKind::ExpectedValue)),
+        }?;
+        Ok(false)
+    }
+
+    /// The string whose quote is at hand.
+    #[inline]
+    fn quoted(&mut self) -> Result<Literal, JsonError> {
         let start = self.at;
         let mut at = start + 1;
         let mut saved = 0;
@@ -184,95 +227,13 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A key or a text without its quotes and escapes.
-    #[inline]
-    pub fn text(&self, literal: &Literal) -> Cow<'a, [u8]> {
-        if !literal.is_escaped() {
-            return Cow::Borrowed(&self.bytes[literal.span.start + 1..literal.span.end - 1]);
-        }
-        match unescape(literal.span.of(self.bytes)) {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        }
-    }
-
-    /// Checks the next value, whatever it is, and says where it was.
-    ///
-    /// # Errors
-    /// It is not valid JSON or nested too deeply.
-    pub fn skip(&mut self) -> Result<Span, JsonError> {
-        self.white_space();
-        let start = self.at;
-        let outer = self.depth;
-        let mut nesting = Nesting([0; HIGHEST_MAX_DEPTH / 64]);
-        loop {
-            let entered = self.value_or_opening(&mut nesting)?;
-            if !entered && !self.continues(outer, &nesting)? {
-                return Ok(Span::new(start, self.at));
-            }
-        }
-    }
-
-    /// # Errors
-    /// Something other than white space is left.
-    pub fn end(&mut self) -> Result<(), JsonError> {
-        self.white_space();
-        match self.at == self.bytes.len() {
-            true => Ok(()),
-            false => Err(self.error(JsonErrorKind::TrailingBytes)),
-        }
-    }
-
-    /// Reads a scalar or an empty container whole (false), or steps to a container's first value (true).
-    #[inline]
-    fn value_or_opening(&mut self, nesting: &mut Nesting) -> Result<bool, JsonError> {
-        match self.peek()? {
-            b'"' => self.string().map(|_| false),
-            b'{' => {
-                self.enter()?;
-                nesting.set(self.depth, true);
-                let entered = self.more(b'}', &mut true)?;
-                if entered {
-                    self.key()?;
-                }
-                Ok(entered)
-            }
-            b'[' => {
-                self.enter()?;
-                nesting.set(self.depth, false);
-                self.more(b']', &mut true)
-            }
-            b't' => self.word(b"true"),
-            b'f' => self.word(b"false"),
-            b'n' => self.word(b"null"),
-            b'-' | b'0'..=b'9' => self.number().map(|()| false),
-            _ => Err(self.error(JsonErrorKind::ExpectedValue)),
-        }
-    }
-
-    /// After a value: whether another one comes next inside what was entered since `outer`.
-    #[inline]
-    fn continues(&mut self, outer: usize, nesting: &Nesting) -> Result<bool, JsonError> {
-        while self.depth > outer {
-            let in_object = nesting.is_object(self.depth);
-            if !self.more(if in_object { b'}' } else { b']' }, &mut false)? {
-                continue;
-            }
-            if in_object {
-                self.key()?;
-            }
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
     /// Inside a container: steps over a comma if one is due, or over the closing byte.
     #[inline]
-    fn more(&mut self, close: u8, first: &mut bool) -> Result<bool, JsonError> {
+    pub(super) fn more(&mut self, close: u8, first: &mut bool) -> Result<bool, JsonError> {
         let next = self.peek()?;
         if next == close {
             self.at += 1;
-            self.depth -= 1;
+            self.depth = self.depth.saturating_sub(1);
             return Ok(false);
         }
         if !std::mem::replace(first, false) {
@@ -286,11 +247,11 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn key(&mut self) -> Result<Literal, JsonError> {
+    pub(super) fn key(&mut self) -> Result<Literal, JsonError> {
         if self.peek()? != b'"' {
             return Err(self.error(JsonErrorKind::ExpectedKey));
         }
-        let key = self.string()?;
+        let key = self.quoted()?;
         if self.peek()? != b':' {
             return Err(self.error(JsonErrorKind::ExpectedColon));
         }
@@ -298,7 +259,7 @@ impl<'a> Cursor<'a> {
         Ok(key)
     }
 
-    fn enter(&mut self) -> Result<(), JsonError> {
+    pub(super) fn enter(&mut self) -> Result<(), JsonError> {
         if self.depth >= self.max_depth {
             return Err(self.error(JsonErrorKind::TooDeep));
         }
@@ -307,12 +268,13 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &[u8]) -> Result<bool, JsonError> {
+    #[inline]
+    fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
         if !self.bytes[self.at..].starts_with(word) {
             return Err(self.error(JsonErrorKind::ExpectedValue));
         }
         self.at += word.len();
-        Ok(false)
+        Ok(())
     }
 
     fn number(&mut self) -> Result<(), JsonError> {
@@ -349,7 +311,14 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn peek(&mut self) -> Result<u8, JsonError> {
+    pub(super) fn peek(&mut self) -> Result<u8, JsonError> {
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte > b' ' => Ok(*byte),
+            _ => self.peek_behind_space(),
+        }
+    }
+
+    fn peek_behind_space(&mut self) -> Result<u8, JsonError> {
         self.white_space();
         match self.bytes.get(self.at) {
             Some(byte) => Ok(*byte),
@@ -357,7 +326,6 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    #[inline]
     fn white_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
             self.at += 1;
@@ -370,22 +338,5 @@ impl<'a> Cursor<'a> {
             offset: self.at,
             kind,
         }
-    }
-}
-
-/// For each level, whether it is an object.
-struct Nesting([u64; HIGHEST_MAX_DEPTH / 64]);
-
-impl Nesting {
-    /// `depth` counts from 1 and is at most `HIGHEST_MAX_DEPTH`, which `Cursor::enter` sees to.
-    #[inline]
-    fn set(&mut self, depth: usize, object: bool) {
-        let (word, bit) = ((depth - 1) / 64, (depth - 1) % 64);
-        self.0[word] = self.0[word] & !(1 << bit) | (u64::from(object) << bit);
-    }
-
-    #[inline]
-    fn is_object(&self, depth: usize) -> bool {
-        self.0[(depth - 1) / 64] >> ((depth - 1) % 64) & 1 == 1
     }
 }

@@ -2,13 +2,14 @@
 
 mod cursor;
 mod pointer;
+mod skip;
 mod text;
 
 use std::fmt;
 
-pub use cursor::{Cursor, Elements, Literal, Members, ValueKind};
-pub use pointer::{Child, pointer};
-pub(crate) use pointer::{array_index, children, last_child, tokens};
+pub(crate) use cursor::{Cursor, Literal, ValueKind};
+pub use pointer::pointer;
+pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
 pub(crate) use text::escape_inner_into;
 pub use text::{escape_into, unescape};
 

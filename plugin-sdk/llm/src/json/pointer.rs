@@ -11,7 +11,7 @@ const ALREADY_CHECKED: JsonLimits = JsonLimits {
 
 /// One value directly inside an object or array.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Child {
+pub(crate) struct Child {
     /// The key's literal; none in an array.
     pub key: Option<Span>,
     pub value: Span,

@@ -79,19 +79,27 @@ pub(super) fn text_splice(
     if !segment.kind.has_text() {
         return Err(EditError::Invalid);
     }
-    if segment.raw {
+    value_splice(segment.span, segment.raw, text, limits)
+}
+
+/// The splice that puts `text` over a string literal, or, where the text is `raw` JSON, as such.
+pub(super) fn value_splice(
+    span: Span,
+    raw: bool,
+    text: &str,
+    limits: &JsonLimits,
+) -> Result<Splice, EditError> {
+    if raw {
         let value = json_value(text, limits)?;
+        // null is no text at all: the piece would be gone
         if value == "null" {
             return Err(EditError::Invalid);
         }
-        return Ok(Splice::new(
-            segment.span,
-            Bytes::copy_from_slice(value.as_bytes()),
-        ));
+        return Ok(Splice::new(span, Bytes::copy_from_slice(value.as_bytes())));
     }
     let mut literal = Vec::with_capacity(text.len() + 2);
     json::escape_into(text, &mut literal);
-    Ok(Splice::new(segment.span, literal))
+    Ok(Splice::new(span, literal))
 }
 
 /// After the splice from `text_splice`: the segment's new length, and where all segments are now.

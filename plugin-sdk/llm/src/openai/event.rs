@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::{Kind, Operation, choices};
-use crate::json::{JsonError, Span, unescape};
+use super::{EditError, Kind, Operation, choices, edit};
+use crate::json::{JsonError, JsonLimits, Span, unescape};
+use crate::splice::Splice;
 use crate::usage::Usage;
 
 /// New text of one channel (one choice's text, reasoning, refusal, or one tool call's arguments).
@@ -32,6 +33,14 @@ impl Delta {
         } else {
             unescape(literal)
         }
+    }
+
+    /// The splice, in the event's data, that gives this delta another text.
+    ///
+    /// # Errors
+    /// The text has to be JSON here and is not.
+    pub fn splice(&self, text: &str) -> Result<Splice, EditError> {
+        edit::value_splice(self.literal, self.raw, text, &JsonLimits::default())
     }
 }
 

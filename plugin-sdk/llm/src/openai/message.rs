@@ -30,7 +30,7 @@ impl Found {
         }
     }
 
-    fn push(&mut self, kind: Kind, span: Span, length: usize, raw: bool) -> Result<(), JsonError> {
+    pub fn push(&mut self, kind: Kind, span: Span, length: usize, raw: bool) -> Result<(), JsonError> {
         if self.segments.len() >= self.max_segments {
             return Err(JsonError {
                 offset: span.start,
@@ -74,9 +74,7 @@ impl<'a> Reader<'_, 'a> {
         while let Some(key) = self.cursor.next_member(&mut members)? {
             match &*keys.take(self.cursor, &key)? {
                 b"role" => role = self.role()?.or(role),
-                b"content" => self
-                    .content(Kind::Text)
-                    .map_err(|fault| fault.within("content"))?,
+                b"content" => self.content().map_err(|fault| fault.within("content"))?,
                 b"refusal" => self.text_or_null("refusal", Kind::Refusal)?,
                 b"reasoning" | b"reasoning_content" => self.loose_text(Kind::Reasoning)?,
                 b"reasoning_details" => self.each(Reader::reasoning_detail)?,
@@ -96,21 +94,29 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// A message's content: a string, parts, or null.
-    pub fn content(&mut self, kind: Kind) -> Result<(), Fault> {
+    fn content(&mut self) -> Result<(), Fault> {
         match self.cursor.kind()? {
-            ValueKind::String => self.text(kind),
+            ValueKind::String => self.text(Kind::Text),
             ValueKind::Null => self.pass(),
-            ValueKind::Array => self.each(|reader| reader.part(kind)),
+            ValueKind::Array => self.each(Reader::typed_part),
             _ => self.refuse("", "must be a string, an array of parts or null"),
         }
     }
 
-    /// One content part, of whatever type: its texts and media are known by their fields' names.
-    pub fn part(&mut self, kind: Kind) -> Result<(), Fault> {
+    /// One part of a message's content, which has a `type`.
+    fn typed_part(&mut self) -> Result<(), Fault> {
+        match self.part(Kind::Text)? {
+            false if self.strict => Err(Fault::missing("type", "is missing: every content part has one")),
+            _ => Ok(()),
+        }
+    }
+
+    /// One part, of whatever type, and whether it has one: its texts and media are known by their fields' names.
+    pub fn part(&mut self, kind: Kind) -> Result<bool, Fault> {
         match self.cursor.kind()? {
             ValueKind::Object => {}
-            ValueKind::String if !self.strict => return self.text(kind),
-            _ => return self.refuse("", "must be an object with a `type`"),
+            ValueKind::String if !self.strict => return self.text(kind).map(|()| true),
+            _ => return self.refuse("", "must be an object with a `type`").map(|()| true),
         }
         let (mut typed, mut broken_text) = (false, false);
         let mut is_text = false;
@@ -124,7 +130,9 @@ impl<'a> Reader<'_, 'a> {
                 }
                 b"text" => broken_text |= !self.text_if_string(kind)?,
                 b"refusal" => self.loose_text(Kind::Refusal)?,
-                b"thinking" => self.thinking()?,
+                // Mistral's reasoning
+                b"thinking" => self.nested(Kind::Reasoning)?,
+                b"content" => self.nested(kind)?,
                 b"image_url" => self.named_media("image_url", Kind::Image)?,
                 b"input_audio" => self.named_media("input_audio", Kind::Audio)?,
                 b"file" => self.named_media("file", Kind::File)?,
@@ -132,11 +140,10 @@ impl<'a> Reader<'_, 'a> {
                 _ => drop(self.cursor.skip()?),
             }
         }
-        match self.strict {
-            true if !typed => Err(Fault::missing("type", "is missing: every content part has one")),
-            true if is_text && broken_text => Err(Fault::wrong_type("text", "must be a string")),
-            _ => Ok(()),
+        if self.strict && is_text && broken_text {
+            return Err(Fault::wrong_type("text", "must be a string"));
         }
+        Ok(typed)
     }
 
     /// The string at the cursor as a piece of text.
@@ -223,11 +230,11 @@ impl<'a> Reader<'_, 'a> {
         self.text(kind).map(|()| true)
     }
 
-    /// Mistral's reasoning part: a string or text parts.
-    fn thinking(&mut self) -> Result<(), Fault> {
+    /// Texts inside a part, one level down: a string or text parts. Some embeddings and tool results have them.
+    fn nested(&mut self, kind: Kind) -> Result<(), Fault> {
         match self.cursor.kind()? {
-            ValueKind::String => self.text(Kind::Reasoning),
-            _ => self.each(|reader| reader.texts_of(&[b"text"], Kind::Reasoning)),
+            ValueKind::String => self.text(kind),
+            _ => self.each(|reader| reader.texts_of(&[b"text"], kind)),
         }
     }
 
@@ -301,79 +308,6 @@ impl<'a> Reader<'_, 'a> {
                 _ => self.pass()?,
             }
         }
-        Ok(())
-    }
-
-    fn tool_calls(&mut self) -> Result<(), Fault> {
-        if !matches!(self.cursor.kind()?, ValueKind::Array | ValueKind::Null) {
-            return self.refuse("", "must be an array");
-        }
-        let mut place = 0;
-        self.each(|reader| {
-            reader.tool_call(place)?;
-            place += 1;
-            Ok(())
-        })
-    }
-
-    /// One tool call. Its `index` may stand behind its arguments; where there is none its place counts (xAI).
-    fn tool_call(&mut self, place: u32) -> Result<(), Fault> {
-        if self.cursor.kind()? != ValueKind::Object {
-            return self.refuse("", "must be an object");
-        }
-        let first = self.found.segments.len();
-        let mut index = place;
-        let mut keys = Keys::new(self.strict);
-        let mut members = self.cursor.begin_object()?;
-        while let Some(key) = self.cursor.next_member(&mut members)? {
-            match &*keys.take(self.cursor, &key)? {
-                b"index" => index = self.index()?.unwrap_or(index),
-                b"function" => self.function("function")?,
-                b"custom" => self.function("custom")?,
-                _ => self.pass()?,
-            }
-        }
-        for segment in &mut self.found.segments[first..] {
-            segment.tool = index;
-        }
-        Ok(())
-    }
-
-    /// What is called, and with what: `arguments` of a function, `input` of a custom tool.
-    fn function(&mut self, name: &'static str) -> Result<(), Fault> {
-        match self.cursor.kind()? {
-            ValueKind::Object => {}
-            // a legacy message may say null for no call
-            ValueKind::Null => return self.pass(),
-            _ => return self.refuse(name, "must be an object"),
-        }
-        let mut keys = Keys::new(self.strict);
-        let mut members = self.cursor.begin_object()?;
-        while let Some(key) = self.cursor.next_member(&mut members)? {
-            match &*keys.take(self.cursor, &key).map_err(|fault| fault.within(name))? {
-                b"arguments" | b"input" => self.arguments()?,
-                b"name" => self.tool_name()?,
-                _ => self.pass()?,
-            }
-        }
-        Ok(())
-    }
-
-    /// JSON in a string, or as such (Mistral).
-    fn arguments(&mut self) -> Result<(), Fault> {
-        match self.cursor.kind()? {
-            ValueKind::String => self.text(Kind::ToolArguments),
-            ValueKind::Null => self.pass(),
-            _ => {
-                let span = self.cursor.skip()?;
-                Ok(self.found.push(Kind::ToolArguments, span, span.len(), true)?)
-            }
-        }
-    }
-
-    fn tool_name(&mut self) -> Result<(), Fault> {
-        let named = self.string_if_any()?.is_some_and(|name| name.length > 0);
-        self.found.wordless_content |= named;
         Ok(())
     }
 

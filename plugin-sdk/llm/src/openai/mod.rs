@@ -10,6 +10,7 @@ mod keys;
 mod message;
 mod outbound;
 mod request;
+mod tools;
 pub mod write;
 
 pub use answer::Answer;

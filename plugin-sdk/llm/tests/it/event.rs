@@ -1,5 +1,8 @@
-use penstock_llm::openai::{EventView, Kind, Operation, is_done};
+use penstock_llm::openai::{EditError, EventView, Kind, Operation, is_done};
+use penstock_llm::splice::Splice;
 use penstock_llm::usage::TokenCount;
+
+use crate::sse::frames;
 
 fn chat(data: &str) -> EventView {
     EventView::read(Operation::Chat, data.as_bytes()).expect(data)
@@ -165,4 +168,48 @@ fn the_end_mark_is_no_event() {
     assert!(!is_done(b"{\"x\":\"[DONE]\"}") && !is_done(b"") && !is_done(b"DONE"));
     assert!(EventView::read(Operation::Chat, b"[DONE]").is_err());
     assert!(EventView::read(Operation::Chat, b"{\"choices\":[").is_err());
+}
+
+#[test]
+fn a_deltas_text_is_replaced_within_its_frame() {
+    let stream = "id: 1\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"secret\"}}]}\r\n\r\n";
+    let frame = &frames([stream.as_bytes()]).0[0];
+    let view = EventView::read(Operation::Chat, &frame.data()).expect("valid");
+    let splice = view.deltas[0].splice("a\n\"b\"").expect("any text fits a string");
+    assert_eq!(
+        frame.with_data_spliced(&[splice]),
+        stream.replace("\"secret\"", r#""a\n\"b\"""#)
+    );
+}
+
+#[test]
+fn a_replaced_text_cannot_break_out_of_its_frame() {
+    let stream = "event: e\ndata: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"arguments\":{\"a\":1}}}]}}]}\n\n";
+    let frame = &frames([stream.as_bytes()]).0[0];
+    let view = EventView::read(Operation::Chat, &frame.data()).expect("valid");
+    assert_eq!(view.deltas[0].splice("[redacted]"), Err(EditError::Invalid));
+    let splice = view.deltas[0].splice("{\n\n\"b\":\r2}").expect("JSON");
+    let written = frame.with_data_spliced(&[splice]);
+    let (again, rest) = frames([&*written]);
+    assert_eq!(
+        (again.len(), rest.len(), again[0].event_name()),
+        (1, 0, Some(&b"e"[..]))
+    );
+    let view = EventView::read(Operation::Chat, &again[0].data()).expect("valid");
+    assert_eq!(view.deltas[0].text(&again[0].data()), "{\n\n\"b\":\n2}");
+}
+
+#[test]
+fn an_event_in_several_lines_is_written_anew() {
+    let frame = &frames([&b"data: {\"choices\":\ndata: [{\"text\":\"x\"}]}\n\n"[..]]).0[0];
+    let view = EventView::read(Operation::Completions, &frame.data()).expect("valid");
+    let splices: Vec<Splice> = view
+        .deltas
+        .iter()
+        .map(|delta| delta.splice("y").expect("a string"))
+        .collect();
+    assert_eq!(
+        frame.with_data_spliced(&splices),
+        "data: {\"choices\":\ndata: [{\"text\":\"y\"}]}\n\n"
+    );
 }

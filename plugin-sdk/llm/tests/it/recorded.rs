@@ -40,7 +40,7 @@ fn recordings() -> Vec<Recording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/recordings");
     if !folder.is_dir() {
         assert!(
-            std::env::var_os("PENSTOCK_REQUIRE_SHARED").is_none(),
+            std::env::var_os("PENSTOCK_REQUIRE_SHARED").is_none_or(|required| required != "1"),
             "no ../shared/recordings"
         );
         println!("skipped: no ../shared/recordings");

@@ -122,6 +122,11 @@ fn pain_n02_prompts_and_inputs_are_segments_too() {
         texts(Operation::Embeddings, r#"{"model":"m","input":[[1,2],[3]]}"#),
         []
     );
+    let nested = r#"{"model":"m","input":[{"content":[{"type":"text","text":"a"},"b"]},{"content":"c"}]}"#;
+    assert_eq!(
+        texts(Operation::Embeddings, nested),
+        [some("a"), some("b"), some("c")]
+    );
     let parts =
         r#"{"model":"m","input":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}"#;
     assert_eq!(texts(Operation::Moderations, parts), [some("a"), None]);

@@ -246,7 +246,7 @@ fn texts(reader: &mut Reader<'_, '_>) -> Result<(), Fault> {
         ValueKind::String => reader.text(Kind::Text),
         ValueKind::Array => reader.each(|reader| match reader.cursor.kind()? {
             ValueKind::String => reader.text(Kind::Text),
-            ValueKind::Object => reader.part(Kind::Text),
+            ValueKind::Object => reader.part(Kind::Text).map(drop),
             _ => reader.pass(),
         }),
         _ => reader.refuse("", "must be a string or an array"),
