@@ -1,5 +1,5 @@
 # The commands of this repository. What takes more than a line is a script in .ci/.
-.PHONY: help run test audit bench
+.PHONY: help run test audit bench fuzz
 
 help: ## says what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -15,3 +15,6 @@ audit: ## looks for known vulnerabilities in the dependencies
 
 bench: ## measures the gateway beside bare Pingora on this machine
 	@benches/run.sh
+
+fuzz: ## fuzzes every reader for a minute each, or for SECONDS_EACH
+	@python3 .ci/fuzz.py

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 
+import fuzz
 import plugins
 import readme
 import smoke
@@ -13,6 +14,9 @@ from steps import ROOT, Counts, Report, counted, run, run_tests
 SHARED = ROOT.parent / "shared"
 # The same selection everywhere, so that features are the same and nothing is built twice.
 WORKSPACE = ["--release", "--workspace", "--locked"]
+
+# Enough to find what a change broke at once; `make fuzz` looks longer.
+FUZZ_S = 10
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
     report.step("plugins", plugins.build_all)
     report.step("rust tests", rust_tests)
     report.step("rust documentation tests", doc_tests)
+    report.step("fuzzing", lambda: fuzz.fuzz(FUZZ_S))
     report.step("plugin cases", plugins.cases)
     report.step("plugins build the same twice", plugins.reproducible)
     report.step("plugin guide", lambda: readme.run_blocks(ROOT / "plugin-sdk/rust/README.md"))

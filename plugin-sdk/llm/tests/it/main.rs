@@ -5,6 +5,7 @@ mod answer;
 mod event;
 mod fuzz;
 mod json;
+mod judge;
 mod make;
 mod recorded;
 mod request;

@@ -36,7 +36,7 @@ function configuration({ address, admin, provider, record, key, chain }) {
       settings: { scan: ['requests', 'answers'], action: 'redact', replacement: '[gone]', rules: 'all' },
     },
     {
-      name: 'greeting', component: 'prompt-decorator',
+      name: 'greeting', component: 'prompt-decorator', capabilities: ['clock'],
       settings: { prepend: [{ role: 'system', text: 'You are served by Penstock for {{caller}}.' }] },
     },
     { name: 'balance', component: 'route-balance', settings: { strategy: 'weighted' } },
@@ -222,6 +222,9 @@ export class Stand {
     if (this.chain && route.endsWith('/chat/completions')) {
       const message = JSON.stringify({ role: 'system', content: GREETING });
       text = text.replace('"messages":[', () => `"messages":[${message},`);
+    } else if (this.chain && route.endsWith('/completions')) {
+      // A completion's prompt has no roles: the decorator puts its text before it.
+      text = text.replace('"prompt":"', `"prompt":"${GREETING}\\n\\n`);
     }
     return text;
   }

@@ -41,6 +41,7 @@ plugins:
     fail: closed
   - name: greeting
     component: prompt-decorator
+    capabilities: [clock]
     settings: {{prepend: [{{role: system, text: "You are served by Penstock for {{{{caller}}}}."}}]}}
   - name: balance
     component: route-balance
@@ -255,7 +256,7 @@ class Stand:
     def expected(self, sent: Sent, edits: dict) -> bytes:
         """What the provider must get: the SDK's bytes, but for the model's name and the usage option.
 
-        In the chain the prompt-decorator adds its message in front of the others, and a guard makes its `edits`.
+        In the chain the prompt-decorator adds its message in front of the others, and the guard makes its `edits`.
         """
         body = re.sub(rb'"model":"([^"]*)"', upstream_model, sent.body, count=1)
         if b'"include_usage":true' not in body:
@@ -265,7 +266,13 @@ class Stand:
         if self.chain and sent.path.endswith("/chat/completions"):
             message = json.dumps({"role": "system", "content": GREETING}, separators=(",", ":")).encode()
             body = body.replace(b'"messages":[', b'"messages":[' + message + b",", 1)
+        if sent.path.endswith("/v1/completions"):
+            body = body.replace(b'"prompt":"', b'"prompt":"' + json.dumps(self.decorated(""))[1:-1].encode(), 1)
         return body
+
+    def decorated(self, prompt: str) -> str:
+        """A completion's prompt as the provider gets it: it has no roles, so the decorator puts its text before it."""
+        return f"{GREETING}\n\n{prompt}" if self.chain else prompt
 
 
 def upstream_model(match: re.Match) -> bytes:

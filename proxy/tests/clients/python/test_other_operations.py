@@ -7,7 +7,7 @@ INSTRUCT, EMBED, MODERATE = "gpt-3.5-turbo-instruct", "text-embedding-3-small", 
 
 def test_a_prompt_is_completed(stand, client):
     answer = client.completions.create(model=INSTRUCT, prompt="Once upon", max_tokens=50)
-    assert answer.choices[0].text == "You said: Once upon"
+    assert answer.choices[0].text == f"You said: {stand.decorated('Once upon')}"
     record = stand.settle().record
     assert record["operation"] == "completions"
     assert record["usage"]["total"] == answer.usage.total_tokens
@@ -16,7 +16,7 @@ def test_a_prompt_is_completed(stand, client):
 def test_a_completion_streams(stand, client):
     chunks = list(client.completions.create(model=INSTRUCT, prompt="Once upon a time", stream=True))
     assert all(chunk.choices for chunk in chunks)
-    assert "".join(chunk.choices[0].text for chunk in chunks) == "You said: Once upon a time"
+    assert "".join(chunk.choices[0].text for chunk in chunks) == f"You said: {stand.decorated('Once upon a time')}"
     assert stand.settle().record["usage"]["source"] == "provider"
 
 
