@@ -91,7 +91,7 @@ pub fn plugin(engine: &PluginEngine, component: &str, settings: &str) -> Option<
         name: component.into(),
         component: bytes.into(),
         settings: settings.to_owned(),
-        grants: Capabilities::EMPTY,
+        grants: Capabilities::all(),
         fail: FailMode::Closed,
         limits: Limits::default(),
         instances: Instances::default(),
