@@ -1,0 +1,9 @@
+//! Stage 1: bytes in, a call out.
+
+pub mod body;
+pub mod call;
+pub mod client;
+pub mod head;
+pub mod listen;
+pub mod proxy_protocol;
+pub mod route;

@@ -1,0 +1,197 @@
+//! Which page a request is for: one table, from which the pages, their methods and the 405s all come.
+
+use http::Method;
+use penstock_llm::openai::Operation;
+
+use crate::exchange::Kind;
+use crate::fault::{Fault, Result};
+
+/// OpenRouter's base path, under which every `/v1` page is served too (FEATURES A02).
+const OPENROUTER_PREFIX: &str = "/api";
+
+/// What a page does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    Operation(Operation),
+    Models,
+    /// The model's name, as in the path.
+    Model(String),
+    Realtime,
+    /// `/{provider}/rest`: the provider's name and the rest with its slash.
+    Raw {
+        provider: String,
+        rest: String,
+    },
+}
+
+impl Route {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Operation(operation) => Kind::Operation(*operation),
+            Self::Models | Self::Model(_) => Kind::Models,
+            Self::Realtime => Kind::Realtime,
+            Self::Raw { .. } => Kind::Raw,
+        }
+    }
+}
+
+/// How a row of the table turns into a route.
+#[derive(Clone, Copy, Debug)]
+enum Page {
+    Operation(Operation),
+    Models,
+    Model,
+    Realtime,
+}
+
+/// Every page, with its one method. A path that ends in `/*` has one more part, which may hold slashes.
+const TABLE: &[(&str, &str, Page)] = &[
+    ("POST", "/v1/chat/completions", Page::Operation(Operation::Chat)),
+    ("POST", "/v1/completions", Page::Operation(Operation::Completions)),
+    ("POST", "/v1/embeddings", Page::Operation(Operation::Embeddings)),
+    ("POST", "/v1/moderations", Page::Operation(Operation::Moderations)),
+    ("GET", "/v1/models", Page::Models),
+    ("GET", "/v1/models/*", Page::Model),
+    ("GET", "/v1/realtime", Page::Realtime),
+];
+
+/// The table as method and path, for the test that walks it.
+pub fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().map(|(method, path, _)| (*method, *path))
+}
+
+/// Finds the page. `is_provider` says whether a first path segment names a provider.
+pub fn find(method: &Method, path: &str, is_provider: impl Fn(&str) -> bool) -> Result<Route> {
+    let plain = path
+        .strip_prefix(OPENROUTER_PREFIX)
+        .filter(|rest| rest.starts_with("/v1/"))
+        .unwrap_or(path);
+    match TABLE
+        .iter()
+        .find_map(|(verb, pattern, page)| Some((*verb, *page, rest_of(pattern, plain)?)))
+    {
+        Some((verb, page, rest)) if method.as_str() == verb => Ok(page.route(rest)),
+        Some((verb, ..)) => Err(wrong_method(method, path, verb)),
+        None => raw(path, is_provider).ok_or_else(|| unknown(method, path)),
+    }
+}
+
+impl Page {
+    fn route(self, rest: &str) -> Route {
+        match self {
+            Self::Operation(operation) => Route::Operation(operation),
+            Self::Models => Route::Models,
+            Self::Model => Route::Model(percent_decoded(rest)),
+            Self::Realtime => Route::Realtime,
+        }
+    }
+}
+
+/// What stands for the `*`; empty for an exact path.
+fn rest_of<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => path.strip_prefix(prefix).filter(|rest| !rest.is_empty()),
+        None => (path == pattern).then_some(""),
+    }
+}
+
+fn raw(path: &str, is_provider: impl Fn(&str) -> bool) -> Option<Route> {
+    let (provider, rest) = path.strip_prefix('/')?.split_once('/')?;
+    let is_clean = !rest
+        .split('/')
+        .any(|part| matches!(percent_decoded(part).as_str(), "." | ".."));
+    (is_provider(provider) && is_clean).then(|| Route::Raw {
+        provider: provider.to_owned(),
+        rest: format!("/{rest}"),
+    })
+}
+
+/// Model names hold slashes, which SDKs send as `%2F`. What is not a legal escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escaped = (bytes[at] == b'%')
+            .then(|| bytes.get(at + 1..at + 3))
+            .flatten()
+            .and_then(hex_byte);
+        out.push(escaped.unwrap_or(bytes[at]));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+fn hex_byte(pair: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()
+}
+
+fn unknown(method: &Method, path: &str) -> Box<Fault> {
+    let message = format!(
+        "there is no page {method} {}; see the routes in the README",
+        shown(path)
+    );
+    Fault::caller(404, "unknown_url", message)
+}
+
+fn wrong_method(method: &Method, path: &str, allow: &'static str) -> Box<Fault> {
+    let message = format!("{} takes {allow}, not {method}", shown(path));
+    let mut fault = Fault::caller(405, "method_not_allowed", message);
+    fault.allow = Some(allow);
+    fault
+}
+
+/// A path in an error: bounded, printable.
+fn shown(path: &str) -> String {
+    path.chars().filter(|c| !c.is_control()).take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, path: &str) -> Result<Route> {
+        find(&method.parse().unwrap(), path, |name| name == "openai")
+    }
+
+    #[test]
+    fn every_page_is_found_by_its_method_and_refused_by_others() {
+        for (method, path) in pages() {
+            let path = path.replace('*', "x");
+            for path in [path.clone(), format!("/api{path}")] {
+                assert!(found(method, &path).is_ok(), "{method} {path}");
+                let refused = found("DELETE", &path).unwrap_err();
+                assert_eq!((refused.status, refused.allow), (405, Some(method)), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_models_name_may_hold_slashes_plain_or_escaped() {
+        assert_eq!(
+            found("GET", "/v1/models/openai/gpt-4o").unwrap(),
+            Route::Model("openai/gpt-4o".into())
+        );
+        assert_eq!(
+            found("GET", "/v1/models/openai%2Fgpt-4o").unwrap(),
+            Route::Model("openai/gpt-4o".into())
+        );
+    }
+
+    #[test]
+    fn a_provider_name_leads_to_the_raw_pass_through() {
+        let route = Route::Raw {
+            provider: "openai".into(),
+            rest: "/audio/speech".into(),
+        };
+        assert_eq!(found("POST", "/openai/audio/speech").unwrap(), route);
+        assert_eq!(found("POST", "/elsewhere/audio/speech").unwrap_err().status, 404);
+    }
+
+    #[test]
+    fn a_raw_path_cannot_climb_out_of_the_base_url() {
+        assert_eq!(found("GET", "/openai/../admin").unwrap_err().status, 404);
+        assert_eq!(found("GET", "/openai/a/%2e%2E/admin").unwrap_err().status, 404);
+    }
+}

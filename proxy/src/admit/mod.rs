@@ -1,0 +1,4 @@
+//! Stage 2: may this caller do this now.
+
+pub mod caller;
+pub mod guard;

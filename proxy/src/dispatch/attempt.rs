@@ -1,0 +1,247 @@
+//! One attempt: send the call to one target, and say what the answer's status means for the caller and for the plan.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use penstock_llm::openai::ErrorView;
+
+use crate::dispatch::credentials::REFUSED_REST;
+use crate::dispatch::outgoing::Outgoing;
+use crate::dispatch::plan::Step;
+use crate::dispatch::upstream::{Upstream, Upstreams};
+use crate::exchange::{Attempt, Outcome};
+use crate::fault::{AttemptMark, Cause, Fault, Verbatim};
+use crate::state::answer::Source;
+
+/// How much of a provider's error is read.
+const MOST_ERROR_BYTES: usize = 256 * 1024;
+
+/// Bytes of a provider's message that are passed on.
+const MOST_WORDS: usize = 1000;
+
+/// The longest rest a provider can ask for: a mistaken hour must not take a target out of service.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// An attempt that did not give an answer to relay.
+#[derive(Debug)]
+pub struct Failed {
+    pub fault: Box<Fault>,
+    pub outcome: Outcome,
+    pub status: Option<u16>,
+}
+
+impl Failed {
+    /// Whether another credential of the same target could do no better.
+    pub fn gives_up_on_target(&self) -> bool {
+        self.outcome != Outcome::Credential && self.status != Some(429)
+    }
+}
+
+/// Sends a call to one target. An `Ok` has a status of 2xx and a body that nobody has read.
+pub async fn send(
+    upstreams: &Arc<Upstreams>,
+    step: &Step,
+    outgoing: &Outgoing,
+) -> std::result::Result<Upstream, Failed> {
+    let target = &step.planned.target;
+    let sent = upstreams.send(&target.provider, &target.timeouts, outgoing).await;
+    let upstream = sent.map_err(|fault| unanswered(step, fault))?;
+    match upstream.status() {
+        200..=299 => Ok(upstream),
+        status => Err(refused(step, upstream, status).await),
+    }
+}
+
+fn unanswered(step: &Step, fault: Box<Fault>) -> Failed {
+    step.planned.health.failed();
+    let outcome = match &*fault.code {
+        "upstream_timeout" => Outcome::Timeout,
+        "upstream_broken" => Outcome::Broken,
+        _ => Outcome::Connect,
+    };
+    Failed {
+        fault,
+        outcome,
+        status: None,
+    }
+}
+
+async fn refused(step: &Step, mut upstream: Upstream, status: u16) -> Failed {
+    let headers = upstream.headers().clone();
+    let body = error_body(&mut upstream).await;
+    upstream.finish().await;
+    let name = &step.planned.target.provider.name;
+    let (fault, outcome) = match status {
+        300..=399 => (redirected(name), Outcome::Broken),
+        401..=403 => (credential_refused(step, status), Outcome::Credential),
+        408 | 429 | 500.. => (try_elsewhere(step, status, &headers, &body), Outcome::Status),
+        _ => (verbatim(status, &headers, body), Outcome::Status),
+    };
+    Failed {
+        fault,
+        outcome,
+        status: Some(status),
+    }
+}
+
+async fn error_body(upstream: &mut Upstream) -> Bytes {
+    let mut body = BytesMut::new();
+    while let Ok(Some(chunk)) = upstream.read().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST_ERROR_BYTES {
+            break;
+        }
+    }
+    body.freeze()
+}
+
+/// Following it could lead anywhere, inside addresses too.
+fn redirected(provider: &str) -> Box<Fault> {
+    let message = format!("provider {provider} answered with a redirect, which the gateway does not follow");
+    Fault::provider(502, "upstream_redirect", message)
+}
+
+/// The gateway's credential is no business of the caller's, whose own key is fine: never a 401 (APIS.md 9.9).
+fn credential_refused(step: &Step, status: u16) -> Box<Fault> {
+    step.credential.health.rest(REFUSED_REST);
+    let name = &step.planned.target.provider.name;
+    let message =
+        format!("provider {name} refused the gateway's credential ({status}); tell the gateway's operator");
+    Fault::provider(502, "upstream_credentials_rejected", message)
+}
+
+fn try_elsewhere(step: &Step, status: u16, headers: &HeaderMap, body: &[u8]) -> Box<Fault> {
+    let retry_after = retry_after(headers);
+    step.planned.health.failed();
+    if let Some(rest) = retry_after {
+        let rest = rest.min(LONGEST_REST);
+        step.credential.health.rest(rest);
+        step.planned.health.rest(rest);
+    }
+    let said = ErrorView::read(body)
+        .and_then(|error| error.message)
+        .map(shortened);
+    let name = &step.planned.target.provider.name;
+    let message = match said {
+        Some(said) => format!("provider {name} answered {status}: {said}"),
+        None => format!("provider {name} answered {status}"),
+    };
+    let code = match status {
+        429 => "rate_limit_exceeded",
+        408 | 504 | 524 => "upstream_timeout",
+        503 | 529 => "upstream_overloaded",
+        _ => "upstream_error",
+    };
+    Fault::provider(caller_status(status), code, message).with_retry_after(retry_after)
+}
+
+/// Statuses that SDKs know; 529 and the 52x of CDNs are nobody's standard.
+fn caller_status(status: u16) -> u16 {
+    match status {
+        529 => 503,
+        524 => 504,
+        500 | 502..=504 | 408 | 429 => status,
+        _ => 502,
+    }
+}
+
+/// The caller's own mistake: the provider says it better than we could, byte for byte.
+fn verbatim(status: u16, headers: &HeaderMap, body: Bytes) -> Box<Fault> {
+    let code = match status {
+        404 => "upstream_not_found",
+        _ => "upstream_invalid_request",
+    };
+    let mut fault = Fault::provider(status, code, "the provider refused the request").final_here();
+    fault.cause = Cause::Caller;
+    fault.verbatim = Some(Verbatim {
+        content_type: headers.get(header::CONTENT_TYPE).cloned(),
+        body,
+    });
+    fault
+}
+
+/// `retry-after-ms`, else `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
+    let seconds = |text: &str, unit: f64| {
+        let value = text
+            .parse::<f64>()
+            .ok()
+            .filter(|value| value.is_finite() && *value >= 0.0)?;
+        Duration::try_from_secs_f64(value * unit).ok()
+    };
+    text("retry-after-ms")
+        .and_then(|ms| seconds(ms, 0.001))
+        .or_else(|| {
+            let value = text("retry-after")?;
+            seconds(value, 1.0).or_else(|| {
+                httpdate::parse_http_date(value)
+                    .ok()?
+                    .duration_since(SystemTime::now())
+                    .ok()
+            })
+        })
+}
+
+/// A stream that ended in an error before it had said anything counts like a status.
+pub fn failed_in_stream(step: &Step, fault: Box<Fault>, outcome: Outcome) -> Failed {
+    step.planned.health.failed();
+    Failed {
+        fault,
+        outcome,
+        status: Some(200),
+    }
+}
+
+/// A provider's words in an error of ours: enough to understand, not a page.
+fn shortened(mut said: String) -> String {
+    said.truncate(said.floor_char_boundary(MOST_WORDS));
+    said
+}
+
+/// The last word on a call that no target answered: the last provider's, with every attempt listed.
+pub fn last_word(mut fault: Box<Fault>, attempts: &[Attempt]) -> Box<Fault> {
+    let mark = |attempt: &Attempt| AttemptMark {
+        provider: attempt.provider.clone(),
+        model: attempt.model.clone(),
+        status: attempt.status,
+        outcome: attempt.outcome.label(),
+    };
+    fault.attempts = attempts.iter().map(mark).collect();
+    fault
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(name: &'static str, value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn a_rest_is_read_in_each_of_its_spellings() {
+        assert_eq!(after("retry-after-ms", "1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(after("retry-after", "2.5"), Some(Duration::from_millis(2500)));
+        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
+        assert!(after("retry-after", "Wed, 21 Oct 2099 07:28:00 GMT").is_some());
+        assert_eq!(after("retry-after", "-1"), None);
+        assert_eq!(after("retry-after", "1e400"), None);
+    }
+
+    #[test]
+    fn odd_statuses_become_ones_that_sdks_know() {
+        assert_eq!(caller_status(529), 503);
+        assert_eq!(caller_status(520), 502);
+        assert_eq!(caller_status(429), 429);
+    }
+}

@@ -1,0 +1,11 @@
+//! Stage 3: choose a target and send the call there.
+
+pub mod attempt;
+pub mod credentials;
+pub mod egress;
+pub mod names;
+pub mod outgoing;
+pub mod plan;
+pub mod route;
+pub mod trust;
+pub mod upstream;

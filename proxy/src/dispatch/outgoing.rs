@@ -1,0 +1,197 @@
+//! The request as it goes to a provider: path, headers and body of one attempt, as plain bytes. It opens nothing.
+
+use bytes::{BufMut, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use penstock_llm::openai::{Operation, Outbound};
+use penstock_plugin_host::{Call, CallBody};
+
+use crate::dispatch::plan::Step;
+use crate::exchange::{Exchange, Terms};
+use crate::fault::{Fault, Result};
+use crate::state::snapshot::{Auth, Credential, Provider};
+
+/// What a caller's SDK may tell a provider (APIS.md 9.10). Everything else stays here: credentials and framing above all.
+const FORWARDED: &[&str] = &[
+    "accept",
+    "accept-language",
+    "anthropic-beta",
+    "anthropic-version",
+    "baggage",
+    "idempotency-key",
+    "openai-beta",
+    "traceparent",
+    "tracestate",
+];
+
+/// One attempt's request.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// In the order they are written; framing comes from the body.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub body: OutgoingBody,
+}
+
+/// The body, written once and straight into the connection's buffer.
+#[derive(Debug)]
+pub enum OutgoingBody {
+    Spliced(Outbound),
+    Plain(Bytes),
+}
+
+impl OutgoingBody {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Spliced(outbound) => outbound.len(),
+            Self::Plain(bytes) => bytes.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn write_into(&self, wire: &mut Vec<u8>) {
+        match self {
+            Self::Spliced(outbound) => outbound.write_into(wire),
+            Self::Plain(bytes) => wire.extend_from_slice(bytes),
+        }
+    }
+
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Spliced(outbound) => {
+                let mut bytes = Vec::with_capacity(outbound.len());
+                outbound.write_into(&mut bytes);
+                bytes.into()
+            }
+            Self::Plain(bytes) => bytes.clone(),
+        }
+    }
+}
+
+/// The request of one attempt at a call, and what its relay has to know.
+pub fn for_step(exchange: &Exchange, step: &Step, terms: Terms) -> Result<(Outgoing, Terms)> {
+    let provider = &step.planned.target.provider;
+    let Some(Call {
+        body: CallBody::Json(request),
+        ..
+    }) = &exchange.admitted.call
+    else {
+        return Err(Fault::ours(500, "internal", "the call has no body"));
+    };
+    let ask_usage = provider.usage_option && request.stream() && terms.operation.generates();
+    let outbound = request.outbound(&step.planned.model, ask_usage);
+    let terms = Terms {
+        hide_usage: outbound.usage_added,
+        ..terms
+    };
+    let json = HeaderValue::from_static("application/json");
+    let headers = headers(
+        provider,
+        step.credential.credential.as_ref(),
+        &exchange.accepted.headers.0,
+        Some(json),
+    );
+    let outgoing = Outgoing {
+        method: Method::POST,
+        path: format!("{}{}", provider.base_path, operation_path(terms.operation)),
+        headers: headers.ok_or_else(|| unusable_credential(provider))?,
+        body: OutgoingBody::Spliced(outbound),
+    };
+    Ok((outgoing, terms))
+}
+
+fn unusable_credential(provider: &Provider) -> Box<Fault> {
+    let message = format!(
+        "the credential of provider {} cannot be sent in a header",
+        provider.name
+    );
+    Fault::provider(502, "upstream_credentials_rejected", message)
+}
+
+/// The path of an operation under a provider's base path.
+pub fn operation_path(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Chat => "/chat/completions",
+        Operation::Completions => "/completions",
+        Operation::Embeddings => "/embeddings",
+        Operation::Moderations => "/moderations",
+    }
+}
+
+/// Host, credential, the provider's own headers, then what the caller may say. `None` if the credential is no header.
+pub fn headers(
+    provider: &Provider,
+    credential: Option<&Credential>,
+    from_caller: &HeaderMap,
+    content_type: Option<HeaderValue>,
+) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    let mut headers = Vec::with_capacity(8);
+    headers.push((header::HOST, HeaderValue::from_str(&authority(provider)).ok()?));
+    headers.push((
+        header::USER_AGENT,
+        HeaderValue::from_static(concat!("penstock/", env!("CARGO_PKG_VERSION"))),
+    ));
+    headers.extend(content_type.map(|value| (header::CONTENT_TYPE, value)));
+    if let Some((name, value)) = credential.and_then(|credential| authorization(&provider.auth, credential)) {
+        headers.push((name, value?));
+    }
+    headers.extend(provider.headers.iter().cloned());
+    for name in FORWARDED {
+        let own = provider.headers.iter().any(|(own, _)| own.as_str() == *name);
+        for value in from_caller.get_all(*name).iter().filter(|_| !own) {
+            headers.push((HeaderName::from_static(name), value.clone()));
+        }
+    }
+    Some(headers)
+}
+
+fn authorization(auth: &Auth, credential: &Credential) -> Option<(HeaderName, Option<HeaderValue>)> {
+    let secret = credential.secret.expose();
+    let (name, text) = match auth {
+        Auth::Bearer => (header::AUTHORIZATION, format!("Bearer {secret}")),
+        Auth::Header(name) => (name.clone(), secret.to_owned()),
+        Auth::None => return None,
+    };
+    let value = HeaderValue::from_str(&text).ok().map(|mut value| {
+        value.set_sensitive(true);
+        value
+    });
+    Some((name, value))
+}
+
+/// `host`, or `host:port` where the port is not the scheme's own.
+pub fn authority(provider: &Provider) -> String {
+    match (provider.tls, provider.port) {
+        (true, 443) | (false, 80) => provider.host.to_string(),
+        (_, port) => format!("{}:{port}", provider.host),
+    }
+}
+
+impl Outgoing {
+    /// Head and body as HTTP/1.1 puts them on the wire: one buffer, so one write (PINGORA.md, one-write path).
+    pub fn to_wire(&self) -> Vec<u8> {
+        let mut wire = Vec::with_capacity(512 + self.body.len());
+        wire.put_slice(self.method.as_str().as_bytes());
+        wire.put_slice(b" ");
+        wire.put_slice(self.path.as_bytes());
+        wire.put_slice(b" HTTP/1.1\r\n");
+        for (name, value) in &self.headers {
+            wire.put_slice(name.as_str().as_bytes());
+            wire.put_slice(b": ");
+            wire.put_slice(value.as_bytes());
+            wire.put_slice(b"\r\n");
+        }
+        if !self.body.is_empty() || self.method == Method::POST {
+            wire.put_slice(b"content-length: ");
+            wire.put_slice(self.body.len().to_string().as_bytes());
+            wire.put_slice(b"\r\n");
+        }
+        wire.put_slice(b"\r\n");
+        self.body.write_into(&mut wire);
+        wire
+    }
+}

@@ -1,0 +1,133 @@
+//! Which targets a call may go to, and in which order: the model's targets, then what route plugins make of them. Pure
+//! but for the health numbers it is handed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use penstock_plugin_host::{Candidate, Choice};
+
+use crate::dispatch::credentials::{self, Chosen};
+use crate::fault::{Fault, Result};
+use crate::state::clock;
+use crate::state::health::{Health, TargetHealth};
+use crate::state::snapshot::{Model, Target};
+
+/// Tries at one call, over all targets and credentials: enough for any sane list, an end for a mad one.
+const MOST_STEPS: usize = 16;
+
+/// One target that a call may go to.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub target: Arc<Target>,
+    /// The provider's name for the model.
+    pub model: Arc<str>,
+    pub health: Arc<TargetHealth>,
+    pub reason: Option<Box<str>>,
+}
+
+/// One try: a target and one of its provider's credentials.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub planned: Planned,
+    pub credential: Chosen,
+}
+
+/// The tries that are left, best first.
+#[derive(Debug, Default)]
+pub struct Plan {
+    steps: VecDeque<Step>,
+}
+
+/// The model's targets in the operator's order; those that asked for a rest come last.
+pub fn candidates(model: &Model, asked: &str, health: &Health) -> Vec<Planned> {
+    let mut planned: Vec<Planned> = model
+        .targets
+        .iter()
+        .map(|target| Planned {
+            model: target.upstream_model(&model.pattern, asked),
+            health: health.of(&target.id),
+            target: target.clone(),
+            reason: None,
+        })
+        .collect();
+    if planned.len() > 1 {
+        let now_ms = clock::now_ms();
+        planned.sort_by_key(|planned| planned.health.is_resting(now_ms));
+    }
+    planned
+}
+
+/// The same as route plugins see them.
+pub fn as_seen(planned: &[Planned]) -> Vec<Candidate> {
+    let seen = |planned: &Planned| Candidate {
+        provider: planned.target.provider.name.to_string(),
+        model: planned.model.to_string(),
+        weight: planned.target.weight,
+        input_price: planned.target.price.map(|price| price.input),
+        output_price: planned.target.price.map(|price| price.output),
+        in_flight: planned.health.in_flight(),
+        first_byte_us: planned.health.first_byte_us(),
+        failures: planned.health.failures(),
+    };
+    planned.iter().map(seen).collect()
+}
+
+/// What a route plugin chose, in its order and with its reasons. What it left out is not tried; what it named twice
+/// counts once.
+pub fn chosen(planned: &[Planned], choices: Vec<Choice>) -> Vec<Planned> {
+    let mut taken = vec![false; planned.len()];
+    let mut chosen = Vec::with_capacity(choices.len());
+    for choice in choices {
+        let index = choice.candidate as usize;
+        let Some(false) = taken.get(index) else { continue };
+        taken[index] = true;
+        let reason = Some(choice.reason)
+            .filter(|reason| !reason.is_empty())
+            .map(Into::into);
+        chosen.push(Planned {
+            reason: reason.or_else(|| planned[index].reason.clone()),
+            ..planned[index].clone()
+        });
+    }
+    chosen
+}
+
+impl Plan {
+    /// Every target with each of its credentials.
+    pub fn new(planned: Vec<Planned>, health: &Health) -> Result<Self> {
+        let with_credentials = |planned: Planned| {
+            let credentials = credentials::in_order(&planned.target.provider, health);
+            credentials.into_iter().map(move |credential| Step {
+                planned: planned.clone(),
+                credential,
+            })
+        };
+        let steps: VecDeque<Step> = planned
+            .into_iter()
+            .flat_map(with_credentials)
+            .take(MOST_STEPS)
+            .collect();
+        if steps.is_empty() {
+            return Err(Fault::ours(
+                503,
+                "no_target",
+                "no target is left for this model after routing",
+            ));
+        }
+        Ok(Self { steps })
+    }
+
+    pub fn next(&mut self) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    /// Another credential of the same target would not help.
+    pub fn give_up_on(&mut self, target: &Arc<Target>) {
+        self.steps
+            .retain(|step| !Arc::ptr_eq(&step.planned.target, target));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}

@@ -1,0 +1,321 @@
+//! All that is known about one request, one part per stage. The stages meet here and nowhere else; it decides nothing.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method};
+use penstock_llm::openai::{Operation, Request};
+use penstock_llm::usage::Usage;
+use penstock_plugin_host::{Call, CallBody, HeaderView, Hook, Plugin};
+
+use crate::fault::{ErrorMark, Fault};
+use crate::state::counters::Held;
+use crate::state::snapshot::{Caller, Snapshot, Target};
+
+/// One request, from its first byte to its record.
+pub struct Exchange {
+    /// The configuration this request started with; it finishes on it, whatever is swapped meanwhile.
+    pub snapshot: Arc<Snapshot>,
+    pub accepted: Accepted,
+    pub admitted: Admitted,
+    pub dispatched: Dispatched,
+    pub relayed: Relayed,
+    /// What each plugin did, in the order of the first run.
+    pub plugins: Vec<PluginRun>,
+}
+
+/// What accept found.
+#[derive(Debug)]
+pub struct Accepted {
+    pub id: Arc<str>,
+    /// When the head was complete.
+    pub at: Instant,
+    pub at_ms: u64,
+    pub method: Method,
+    /// The path, without the query: a query may hold a secret.
+    pub path: Arc<str>,
+    pub client: Option<IpAddr>,
+    pub headers: Arc<Headers>,
+    pub kind: Kind,
+    pub body_bytes: u64,
+    /// The request's shares of the process's limits.
+    pub held: Vec<Held>,
+}
+
+/// The request's headers, as every stage and plugin reads them.
+#[derive(Debug)]
+pub struct Headers(pub HeaderMap);
+
+impl HeaderView for Headers {
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = self
+            .0
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let first = values.next()?;
+        Some(values.fold(Cow::Borrowed(first), |joined, next| {
+            Cow::Owned(format!("{joined}, {next}"))
+        }))
+    }
+}
+
+/// What kind of request it is: the label in metrics and records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Operation(Operation),
+    Models,
+    Raw,
+    Realtime,
+    /// A browser that asks whether its page may call.
+    Preflight,
+    /// A page that does not exist, or a method it does not have.
+    Unknown,
+}
+
+impl Kind {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Operation(Operation::Chat) => "chat",
+            Self::Operation(Operation::Completions) => "completions",
+            Self::Operation(Operation::Embeddings) => "embeddings",
+            Self::Operation(Operation::Moderations) => "moderations",
+            Self::Models => "models",
+            Self::Raw => "raw",
+            Self::Realtime => "realtime",
+            Self::Preflight => "preflight",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What admit found.
+#[derive(Default)]
+pub struct Admitted {
+    pub caller: Option<Arc<Caller>>,
+    /// The call as the plugins see and edit it.
+    pub call: Option<Call>,
+    pub model: Option<Arc<str>>,
+    pub streamed: bool,
+}
+
+/// What relaying needs to know of the call.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub operation: Operation,
+    /// The gateway asked for the usage chunk, and the caller did not.
+    pub hide_usage: bool,
+    pub most_bytes: usize,
+}
+
+/// What dispatch did.
+#[derive(Debug, Default)]
+pub struct Dispatched {
+    pub attempts: Vec<Attempt>,
+    /// The target whose answer went to the caller.
+    pub served_by: Option<Served>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Served {
+    pub target: Arc<Target>,
+    pub model: Arc<str>,
+}
+
+/// One try at one target.
+#[derive(Debug)]
+pub struct Attempt {
+    pub provider: Arc<str>,
+    pub model: Arc<str>,
+    pub credential: u32,
+    pub status: Option<u16>,
+    pub outcome: Outcome,
+    pub took: Duration,
+    /// Why the router put it there, if it said.
+    pub reason: Option<Box<str>>,
+}
+
+/// How an attempt ended: the label in metrics and records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Served,
+    /// Could not be reached.
+    Connect,
+    /// Nothing came in time.
+    Timeout,
+    /// Answered with a status that sends the call to the next target.
+    Status,
+    /// The provider refused the gateway's own credential.
+    Credential,
+    /// Broke off, or made no sense.
+    Broken,
+    /// An error event before anything was said.
+    ErrorEvent,
+    /// The caller left meanwhile.
+    Cancelled,
+}
+
+impl Outcome {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Status => "status",
+            Self::Credential => "credential",
+            Self::Broken => "broken",
+            Self::ErrorEvent => "error_event",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What relay did.
+#[derive(Debug, Default)]
+pub struct Relayed {
+    /// What the caller was told; 0 while nothing was.
+    pub status: u16,
+    pub ending: Ending,
+    pub error: Option<ErrorMark>,
+    pub usage: Option<Usage>,
+    pub bytes_out: u64,
+    /// Since the head of the request was complete.
+    pub first_byte: Option<Duration>,
+    pub first_token: Option<Duration>,
+    pub events: u64,
+    /// Time spent waiting for the provider: the rest of the total is ours.
+    pub upstream_wait: Duration,
+}
+
+/// How a request ended: the label in metrics and records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    Complete,
+    /// By the gateway or one of its plugins.
+    Refused,
+    Failed,
+    /// The caller left. What nobody ended otherwise was cancelled with its task.
+    #[default]
+    Cancelled,
+    /// The provider broke off after the answer had begun.
+    Truncated,
+}
+
+impl Ending {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Truncated => "truncated",
+        }
+    }
+}
+
+/// What one plugin did at one hook, all its calls together.
+#[derive(Debug)]
+pub struct PluginRun {
+    pub plugin: Arc<Plugin>,
+    pub hook: Hook,
+    pub verdict: Verdict,
+    pub calls: u32,
+    pub took: Duration,
+}
+
+/// What a plugin's run came to. Ordered by weight: over many events the heaviest one stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It would have been asked, but this call had nothing for it.
+    None,
+    Proceed,
+    Hold,
+    Order,
+    Edit,
+    Answer,
+    Refuse,
+    /// It failed, and the chain went on without it.
+    Skipped,
+    /// It failed, and the call was refused for it.
+    Fault,
+}
+
+impl Verdict {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Proceed => "proceed",
+            Self::Hold => "hold",
+            Self::Order => "order",
+            Self::Edit => "edit",
+            Self::Answer => "answer",
+            Self::Refuse => "refuse",
+            Self::Skipped => "skipped",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+impl Admitted {
+    /// Makes the call that plugins see. From here on its body is the request's body.
+    pub fn admit(&mut self, generation: u64, accepted: &Accepted, caller: &Arc<Caller>, request: Request) {
+        let model: Arc<str> = request.model().into();
+        self.model = Some(model.clone());
+        self.streamed = request.stream();
+        self.call = Some(Call {
+            id: accepted.id.clone(),
+            operation: request.operation().into(),
+            model,
+            streamed: request.stream(),
+            caller: caller.name.clone(),
+            generation,
+            headers: accepted.headers.clone(),
+            body: CallBody::Json(request),
+        });
+    }
+}
+
+impl Dispatched {
+    /// Says how the attempt under way has ended: served, or otherwise.
+    pub fn note(&mut self, took: Duration, otherwise: Option<(Outcome, Option<u16>)>) {
+        let Some(attempt) = self.attempts.last_mut() else {
+            return;
+        };
+        let (outcome, status) = otherwise.unwrap_or((Outcome::Served, Some(200)));
+        (attempt.took, attempt.outcome, attempt.status) = (took, outcome, status);
+    }
+}
+
+impl Exchange {
+    /// Adds to what the record says of a plugin at a hook.
+    pub fn note_runs(
+        &mut self,
+        plugin: &Arc<Plugin>,
+        hook: Hook,
+        verdict: Verdict,
+        calls: u32,
+        took: Duration,
+    ) {
+        let same = |run: &&mut PluginRun| run.hook == hook && Arc::ptr_eq(&run.plugin, plugin);
+        if let Some(run) = self.plugins.iter_mut().find(same) {
+            run.calls += calls;
+            run.took += took;
+            run.verdict = run.verdict.max(verdict);
+            return;
+        }
+        self.plugins.push(PluginRun {
+            plugin: plugin.clone(),
+            hook,
+            verdict,
+            calls,
+            took,
+        });
+    }
+
+    pub fn fail(&mut self, ending: Ending, fault: &Fault) {
+        self.relayed.ending = ending;
+        self.relayed.error = Some(fault.mark());
+    }
+}

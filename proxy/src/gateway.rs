@@ -1,0 +1,497 @@
+//! The life of one connection and of one request: a few lines per stage, in the order a request meets them. What each
+//! stage decides is its own business; that every request is settled exactly once is this file's.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v2::server::H2Options;
+use pingora_core::server::ShutdownWatch;
+
+use crate::accept::route::{self, Route};
+use crate::accept::{body, call, head, listen};
+use crate::admit::guard::Admission;
+use crate::admit::{self, caller};
+use crate::dispatch::attempt::{self, Failed};
+use crate::dispatch::plan::{self, Plan, Step};
+use crate::dispatch::upstream::Upstreams;
+use crate::dispatch::{outgoing, route as routing};
+use crate::exchange::{Attempt, Ending, Exchange, Kind, Outcome, Served, Terms};
+use crate::fault::{Fault, Result};
+use crate::relay::downstream::{Downstream, Stop};
+use crate::relay::head::Ours;
+use crate::relay::stream::Relay;
+use crate::relay::{self, catalogue, whole};
+use crate::settle;
+use crate::state::State;
+use crate::state::answer::{Head, Source};
+use crate::state::clock;
+use crate::state::counters::Held;
+use crate::state::idempotency::{Claim, Recording};
+use crate::state::snapshot::Model;
+
+/// What serves requests: shared by all connections of all listeners.
+pub struct Gateway {
+    pub state: Arc<State>,
+    pub upstreams: Arc<Upstreams>,
+}
+
+/// One client connection.
+pub struct Connection {
+    gateway: Arc<Gateway>,
+    peer: Option<SocketAddr>,
+    /// No request has been read yet.
+    is_new: AtomicBool,
+    options: HttpServerOptions,
+    _held: Held,
+}
+
+/// A request and its settlement, which happens when this is dropped: after the last byte, or with the task.
+struct Settled {
+    exchange: Exchange,
+    state: Arc<State>,
+}
+
+/// What accept made of a request.
+enum Work {
+    Call(Box<call::Read>),
+    Models,
+    Model(String),
+    Preflight,
+}
+
+impl Connection {
+    pub fn new(gateway: Arc<Gateway>, peer: Option<SocketAddr>, held: Held) -> Self {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(listen::IDLE);
+        Self {
+            gateway,
+            peer,
+            is_new: AtomicBool::new(true),
+            options,
+            _held: held,
+        }
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for Connection {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let is_new = self.is_new.swap(false, Ordering::Relaxed);
+        let limits = self.gateway.state.snapshot.load().limits.clone();
+        listen::read_head(&mut session, &limits, is_new, shutdown).await?;
+        let stays = self
+            .gateway
+            .serve(&mut session, self.peer.map(|peer| peer.ip()))
+            .await;
+        if !stays {
+            session.shutdown().await;
+            return None;
+        }
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        Some(listen::h2_options())
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}
+
+impl Gateway {
+    /// Serves one request; whether its connection may serve another.
+    async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> bool {
+        let snapshot = self.state.snapshot.load_full();
+        let exchange = head::begin(session.req_header(), peer, snapshot);
+        let mut exchange = Settled {
+            exchange,
+            state: self.state.clone(),
+        };
+        let accepted = self.accept(session, &mut exchange).await;
+        if accepted.is_err() {
+            listen::drain(session).await;
+        }
+        let headers = &exchange.accepted.headers.0;
+        let ours = Ours::new(
+            exchange.accepted.id.clone(),
+            exchange.snapshot.generation,
+            exchange.snapshot.cors.as_ref(),
+            headers,
+        );
+        let mut down = Downstream::new(session, ours);
+        let told = self.answer(&mut down, &mut exchange, accepted).await;
+        exchange.relayed.status = down.status().unwrap_or(0);
+        exchange.relayed.bytes_out = down.bytes_out();
+        exchange.relayed.first_byte = down.first_byte_at().map(|at| at - exchange.accepted.at);
+        told.is_ok() && exchange.relayed.ending != Ending::Truncated
+    }
+
+    /// Stage 1, and the key check as early as it can be: a stranger's body is not worth reading.
+    async fn accept(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<Work> {
+        let snapshot = exchange.snapshot.clone();
+        let held = self.state.counters.requests.take(1, snapshot.limits.requests);
+        exchange
+            .accepted
+            .held
+            .push(held.ok_or_else(|| Fault::overloaded("limits.requests", "retry in a moment"))?);
+        if listen::is_preflight(session, &snapshot) {
+            exchange.accepted.kind = Kind::Preflight;
+            return Ok(Work::Preflight);
+        }
+        let accepted = &mut exchange.accepted;
+        let route = route::find(&accepted.method, &accepted.path, |name| {
+            snapshot.providers.contains_key(name)
+        })?;
+        accepted.kind = route.kind();
+        let key = head::presented_key(&accepted.headers.0);
+        exchange.admitted.caller = Some(caller::identify(&snapshot, key, clock::now_ms())?);
+        match route {
+            Route::Operation(operation) => {
+                let body = body::read(session, exchange, &self.state.counters).await?;
+                Ok(Work::Call(Box::new(call::read(exchange, operation, body)?)))
+            }
+            Route::Models => Ok(Work::Models),
+            Route::Model(name) => Ok(Work::Model(name)),
+            Route::Realtime | Route::Raw { .. } => Err(Fault::ours(501, "not_implemented", "not here yet")),
+        }
+    }
+
+    /// Stages 2 to 4: until the caller has an answer, or has been told why not.
+    async fn answer(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        accepted: Result<Work>,
+    ) -> std::result::Result<(), Stop> {
+        let done = match accepted {
+            Ok(Work::Call(read)) => self.call(down, exchange, *read).await,
+            Ok(Work::Models) => list_models(down, exchange).await,
+            Ok(Work::Model(name)) => show_model(down, exchange, &name).await,
+            Ok(Work::Preflight) => preflight(down, exchange).await,
+            Err(fault) => Err(Told::Fault(fault)),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(Told::Fault(fault)) => whole::refuse(down, exchange, &fault).await,
+            Err(Told::Stop(Stop::OutOfTime)) => whole::refuse(down, exchange, &out_of_time()).await,
+            Err(Told::Stop(stop)) => {
+                exchange.relayed.ending = Ending::Cancelled;
+                Err(stop)
+            }
+        }
+    }
+
+    async fn call(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: call::Read) -> Ended {
+        let Some(key) = read.idempotency_key.clone() else {
+            return self.work(down, exchange, read).await;
+        };
+        let caller = exchange
+            .admitted
+            .caller
+            .as_ref()
+            .map(|caller| caller.name.clone())
+            .unwrap_or_default();
+        match self.state.repeats.claim(&caller, &key, read.fingerprint) {
+            Claim::Mismatch => Err(Told::Fault(another_call())),
+            Claim::Repeat(recording) => Ok(relay::replay::relay(down, exchange, recording.reader()).await?),
+            Claim::First(recording) => {
+                down.record_into(recording.clone());
+                let claim = Claimed {
+                    state: self.state.clone(),
+                    caller,
+                    key,
+                    recording,
+                    keep: false,
+                };
+                self.first(down, exchange, read, claim).await
+            }
+        }
+    }
+
+    /// The first call of its `Idempotency-Key`: its answer is kept if a repeat should get the same.
+    async fn first(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        read: call::Read,
+        mut claim: Claimed,
+    ) -> Ended {
+        let mut ended = self.work(down, exchange, read).await;
+        if let Err(Told::Fault(fault)) = ended {
+            let keep = matches!(fault.status, 400 | 404 | 422);
+            ended = whole::refuse(down, exchange, &fault).await.map_err(Told::Stop);
+            claim.keep = keep && ended.is_ok();
+            return ended;
+        }
+        claim.keep = exchange.relayed.ending == Ending::Complete;
+        ended
+    }
+
+    /// Stage 2, then 3 and 4.
+    async fn work(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: call::Read) -> Ended {
+        let snapshot = exchange.snapshot.clone();
+        let caller = exchange
+            .admitted
+            .caller
+            .clone()
+            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let model = caller::permit(&snapshot, &caller, read.request.model())?;
+        let terms = read.terms(&snapshot);
+        exchange
+            .admitted
+            .admit(snapshot.generation, &exchange.accepted, &caller, read.request);
+        if exchange.admitted.streamed {
+            down.keep_alive(snapshot.keep_alive);
+            relay::guard::check_streamable(&snapshot.chain)?;
+        }
+        match admit::guard::request(exchange)? {
+            Admission::Proceed => self.dispatch(down, exchange, &model, terms).await,
+            Admission::Answer(reply) => Ok(relay::reply::relay(down, exchange, terms, &reply.text).await?),
+        }
+    }
+
+    /// Stage 3: targets in turn, until one has answered or none is left.
+    async fn dispatch(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        model: &Model,
+        terms: Terms,
+    ) -> Ended {
+        let asked = exchange.admitted.model.clone().unwrap_or_default();
+        let planned = plan::candidates(model, &asked, &self.state.health);
+        let total = planned
+            .iter()
+            .map(|planned| planned.target.timeouts.total)
+            .max()
+            .unwrap_or_default();
+        down.finish_by(exchange.accepted.at + total);
+        let planned = routing::order(exchange, planned)?;
+        let mut plan = Plan::new(planned, &self.state.health)?;
+        let mut last = None;
+        while let Some(step) = plan.next() {
+            let Some(failed) = self.attempt(down, exchange, &step, terms).await? else {
+                return Ok(());
+            };
+            let may_try_next = failed.fault.may_try_next();
+            if failed.gives_up_on_target() {
+                plan.give_up_on(&step.planned.target);
+            }
+            last = Some(failed.fault);
+            if !may_try_next {
+                break;
+            }
+        }
+        let fault = last.unwrap_or_else(|| Fault::ours(503, "no_target", "no target is left for this model"));
+        Err(Told::Fault(attempt::last_word(
+            fault,
+            &exchange.dispatched.attempts,
+        )))
+    }
+
+    /// One target: stage 3's sending, then stage 4. `None` when the caller has its answer.
+    async fn attempt(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        step: &Step,
+        terms: Terms,
+    ) -> std::result::Result<Option<Failed>, Told> {
+        let (outgoing, terms) = outgoing::for_step(exchange, step, terms)?;
+        let begun = Instant::now();
+        let under_way = step.planned.health.begin();
+        exchange.dispatched.attempts.push(step.attempt());
+        let sent = down.wait(attempt::send(&self.upstreams, step, &outgoing)).await;
+        exchange.relayed.upstream_wait += begun.elapsed();
+        let relayed = match sent? {
+            Ok(upstream) => {
+                step.planned.health.succeeded(begun.elapsed());
+                self.relay(down, exchange, step, upstream, terms).await?
+            }
+            Err(failed) => Some(failed),
+        };
+        drop(under_way);
+        exchange.dispatched.note(
+            begun.elapsed(),
+            relayed.as_ref().map(|failed| (failed.outcome, failed.status)),
+        );
+        Ok(relayed)
+    }
+
+    /// Stage 4.
+    async fn relay(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        step: &Step,
+        upstream: impl Source,
+        terms: Terms,
+    ) -> std::result::Result<Option<Failed>, Told> {
+        let streams = relay::head::is_event_stream(upstream.headers());
+        let length = (!streams).then_some(0);
+        let mut head = Head::of_provider(upstream.status(), upstream.headers(), length);
+        let attempts = exchange.dispatched.attempts.len();
+        head.served_by(&step.planned.target.provider.name, &step.planned.model, attempts);
+        exchange.dispatched.served_by = Some(Served {
+            target: step.planned.target.clone(),
+            model: step.planned.model.clone(),
+        });
+        let relayed = if streams {
+            relay::stream::relay(down, exchange, upstream, head, terms).await?
+        } else {
+            whole::relay(down, exchange, upstream, head, terms, &self.state.counters).await?
+        };
+        Ok(match relayed {
+            Relay::Ended => None,
+            Relay::NotCommitted(fault, outcome) => {
+                exchange.dispatched.served_by = None;
+                Some(attempt::failed_in_stream(step, fault, outcome))
+            }
+        })
+    }
+}
+
+/// How the work on a call ended, if not with an answer.
+enum Told {
+    /// The caller is to be told.
+    Fault(Box<Fault>),
+    /// The caller cannot be told, or time is up.
+    Stop(Stop),
+}
+
+type Ended = std::result::Result<(), Told>;
+
+impl From<Box<Fault>> for Told {
+    fn from(fault: Box<Fault>) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Stop> for Told {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+/// A claim on an `Idempotency-Key`, given up or kept when the call is over, however it ends.
+struct Claimed {
+    state: Arc<State>,
+    caller: Arc<str>,
+    key: Box<str>,
+    recording: Arc<Recording>,
+    keep: bool,
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.state
+            .repeats
+            .finish(&self.caller, &self.key, &self.recording, self.keep);
+    }
+}
+
+impl Deref for Settled {
+    type Target = Exchange;
+
+    fn deref(&self) -> &Exchange {
+        &self.exchange
+    }
+}
+
+impl DerefMut for Settled {
+    fn deref_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        settle::settle(&self.state, &mut self.exchange);
+    }
+}
+
+async fn list_models(down: &mut Downstream<'_>, exchange: &mut Exchange) -> Ended {
+    let snapshot = exchange.snapshot.clone();
+    let Some(caller) = exchange.admitted.caller.clone() else {
+        return Ok(());
+    };
+    let body = catalogue::list(caller::visible(&snapshot, &caller));
+    page(down, exchange, body).await
+}
+
+async fn show_model(down: &mut Downstream<'_>, exchange: &mut Exchange, name: &str) -> Ended {
+    let snapshot = exchange.snapshot.clone();
+    let Some(caller) = exchange.admitted.caller.clone() else {
+        return Ok(());
+    };
+    let model = caller::permit(&snapshot, &caller, name)?;
+    page(down, exchange, catalogue::single(&model, name)).await
+}
+
+/// A page that the gateway answers by itself.
+async fn page(down: &mut Downstream<'_>, exchange: &mut Exchange, body: Vec<u8>) -> Ended {
+    exchange.relayed.ending = Ending::Complete;
+    down.head(&Head::new(200, "application/json", Some(body.len() as u64)))
+        .await?;
+    Ok(down.end(body.into()).await?)
+}
+
+async fn preflight(down: &mut Downstream<'_>, exchange: &mut Exchange) -> Ended {
+    exchange.relayed.ending = Ending::Complete;
+    let max_age = exchange
+        .snapshot
+        .cors
+        .as_ref()
+        .map_or(Duration::ZERO, |cors| cors.max_age);
+    down.head(&Head::preflight(&exchange.accepted.headers.0, max_age))
+        .await?;
+    Ok(down.end(Bytes::new()).await?)
+}
+
+fn out_of_time() -> Box<Fault> {
+    Fault::provider(
+        504,
+        "timeout",
+        "the call took longer than `timeouts.total_ms` allows",
+    )
+    .final_here()
+}
+
+fn another_call() -> Box<Fault> {
+    let message = "the Idempotency-Key was used for another call; use a new one for each call";
+    Fault::caller(422, "idempotency_key_reused", message)
+}
+
+/// What an attempt is until it has ended otherwise.
+impl Step {
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            provider: self.planned.target.provider.name.clone(),
+            model: self.planned.model.clone(),
+            credential: self
+                .credential
+                .credential
+                .as_ref()
+                .map_or(0, |credential| credential.position),
+            status: None,
+            outcome: Outcome::Cancelled,
+            took: Duration::ZERO,
+            reason: self.planned.reason.clone(),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The response plugins of one call, in the chain's order: over a stream as it comes, or over a whole answer. No answer
+//! passes a guard by: one that has only the other hook is driven through it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use penstock_llm::openai::{Answer, Segment};
+use penstock_plugin_host::{
+    AnswerBody, AnswerView, Call, Delta, Edit, Hook, Plugin, PluginState, ResponseVerdict,
+};
+
+use crate::chain::{after_failure, micros, off_worker};
+use crate::exchange::{Exchange, Verdict};
+use crate::fault::{Fault, Result};
+use crate::relay::event::Event;
+use crate::relay::stage::Stage;
+
+/// A stream's way through the plugins.
+#[derive(Debug)]
+pub struct StreamGuard {
+    stages: Vec<Stage>,
+}
+
+impl StreamGuard {
+    pub fn new(chain: &[Arc<Plugin>]) -> Self {
+        Self {
+            stages: chain.iter().filter_map(Stage::new).collect(),
+        }
+    }
+
+    /// What may go out of events that came together.
+    pub fn push(&mut self, call: &mut Call, mut events: Vec<Event>) -> Result<Vec<Event>> {
+        for stage in &mut self.stages {
+            if events.is_empty() {
+                break;
+            }
+            events = stage.push(call, events)?;
+        }
+        Ok(events)
+    }
+
+    /// What was still held when the stream ended.
+    pub fn finish(&mut self, call: &mut Call) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        for stage in &mut self.stages {
+            events = if events.is_empty() {
+                events
+            } else {
+                stage.push(call, events)?
+            };
+            events.extend(stage.finish(call)?);
+        }
+        Ok(events)
+    }
+
+    /// Writes down what each plugin did.
+    pub fn report(&self, exchange: &mut Exchange) {
+        for stage in &self.stages {
+            let (plugin, hook, ran) = stage.report();
+            exchange.note_runs(plugin, hook, ran.verdict, ran.calls, ran.took);
+        }
+    }
+}
+
+/// Refuses a streamed call that some plugin could only have guarded unstreamed.
+pub fn check_streamable(chain: &[Arc<Plugin>]) -> Result<()> {
+    let cannot = |plugin: &&Arc<Plugin>| {
+        let interests = plugin.interests();
+        interests.wants(Hook::OnResponse) && !interests.wants(Hook::OnEvent) && !interests.buffer
+    };
+    let Some(plugin) = chain.iter().find(cannot) else {
+        return Ok(());
+    };
+    let message = format!(
+        "plugin `{}` checks whole answers only; send `stream: false`",
+        plugin.name()
+    );
+    Err(Fault::caller(400, "stream_not_guardable", message).with_param("stream"))
+}
+
+/// Shows a whole answer to every plugin that wants it; the answer as they left it.
+pub fn whole(exchange: &mut Exchange, answer: Answer) -> Result<Answer> {
+    let snapshot = exchange.snapshot.clone();
+    let Some(mut call) = exchange.admitted.call.take() else {
+        return Ok(answer);
+    };
+    let mut view = AnswerView::json(answer);
+    let mut result = Ok(());
+    for plugin in &snapshot.chain {
+        let interests = plugin.interests();
+        let (hook, shown) = if interests.wants(Hook::OnResponse) {
+            (Hook::OnResponse, show_whole(plugin, &mut call, &mut view))
+        } else if interests.wants(Hook::OnEvent) {
+            (Hook::OnEvent, show_texts(plugin, &mut call, &mut view))
+        } else {
+            continue;
+        };
+        exchange.note_runs(plugin, hook, shown.verdict, 1, shown.took);
+        if shown.result.is_err() {
+            result = shown.result;
+            break;
+        }
+    }
+    exchange.admitted.call = Some(call);
+    result?;
+    match view.body {
+        AnswerBody::Json(answer) => Ok(answer),
+        AnswerBody::Assembled(_) => Err(Fault::ours(
+            500,
+            "internal",
+            "an answer came back in another form",
+        )),
+    }
+}
+
+/// What one plugin made of a whole answer.
+struct Shown {
+    verdict: Verdict,
+    took: Duration,
+    result: Result<()>,
+}
+
+fn show_whole(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> Shown {
+    let length = match &view.body {
+        AnswerBody::Json(answer) => answer.bytes().len(),
+        AnswerBody::Assembled(_) => 0,
+    };
+    let ran = off_worker(length, || plugin.on_response(call, view));
+    let (verdict, result) = match ran.result {
+        Ok(ResponseVerdict::Proceed) if ran.edited => (Verdict::Edit, Ok(())),
+        Ok(ResponseVerdict::Proceed) => (Verdict::Proceed, Ok(())),
+        Ok(ResponseVerdict::Refuse(refusal)) => {
+            (Verdict::Refuse, Err(Fault::refused(plugin.name(), refusal)))
+        }
+        Err(fault) => after_failure(plugin, &fault),
+    };
+    Shown {
+        verdict,
+        took: micros(ran.micros),
+        result,
+    }
+}
+
+/// Drives a plugin that knows only streams over the texts of a whole answer, each as one channel that is over.
+fn show_texts(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> Shown {
+    let mut shown = Shown {
+        verdict: Verdict::Proceed,
+        took: Duration::ZERO,
+        result: Ok(()),
+    };
+    let AnswerBody::Json(answer) = &mut view.body else {
+        return shown;
+    };
+    let mut state = PluginState::default();
+    for index in 0..answer.segments().len() {
+        let segment = answer.segments()[index].clone();
+        let text = answer
+            .text(index)
+            .map(std::borrow::Cow::into_owned)
+            .unwrap_or_default();
+        if text.is_empty() || !plugin.interests().wants_kind(segment.kind) {
+            continue;
+        }
+        let delta = whole_delta(index, &segment, &text);
+        let ran = off_worker(text.len(), || plugin.on_event(call, delta, &mut state));
+        shown.took += micros(ran.micros);
+        let (verdict, result) = match ran.result {
+            Ok(outcome) => match outcome.end {
+                Some(refusal) => (Verdict::Refuse, Err(Fault::refused(plugin.name(), refusal))),
+                None if outcome.edits.is_empty() => (Verdict::Proceed, Ok(())),
+                None => (
+                    Verdict::Edit,
+                    put_back(plugin, answer, index, &edited(&text, &outcome.edits)),
+                ),
+            },
+            Err(fault) => after_failure(plugin, &fault),
+        };
+        shown.verdict = shown.verdict.max(verdict);
+        shown.result = result;
+        if shown.result.is_err() {
+            break;
+        }
+    }
+    shown
+}
+
+fn whole_delta<'t>(index: usize, segment: &Segment, text: &'t str) -> Delta<'t> {
+    let channel = u32::try_from(index).unwrap_or(u32::MAX);
+    Delta {
+        channel,
+        choice: segment.choice,
+        kind: segment.kind,
+        window: text,
+        fresh: 0,
+        last: true,
+    }
+}
+
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in edits {
+        out.push_str(&text[at..edit.start as usize]);
+        out.push_str(&edit.text);
+        at = edit.end as usize;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+fn put_back(plugin: &Plugin, answer: &mut Answer, index: usize, text: &str) -> Result<()> {
+    let cannot = |_| Fault::plugin_failed(plugin.name(), &"its edit does not fit into the answer");
+    answer.replace_text(index, text).map_err(cannot)
+}

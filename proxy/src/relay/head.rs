@@ -1,0 +1,210 @@
+//! The head of an answer: what is kept of the provider's, and what the gateway adds. It writes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use pingora_http::ResponseHeader;
+
+use crate::fault::Fault;
+pub use crate::state::answer::Head;
+use crate::state::snapshot::Cors;
+
+/// What callers' SDKs look at in a provider's head (APIS.md 9.10).
+const KEPT: &[&str] = &[
+    "openai-model",
+    "openai-processing-ms",
+    "openai-version",
+    "retry-after",
+    "retry-after-ms",
+];
+const KEPT_PREFIX: &str = "x-ratelimit-";
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
+/// What every answer carries, whatever it is.
+#[derive(Clone, Debug)]
+pub struct Ours {
+    pub request_id: Arc<str>,
+    pub generation: u64,
+    /// The origin that a browser may hand the answer to.
+    pub origin: Option<HeaderValue>,
+}
+
+impl Ours {
+    pub fn new(request_id: Arc<str>, generation: u64, cors: Option<&Cors>, headers: &HeaderMap) -> Self {
+        let origin = cors.and_then(|cors| allowed_origin(cors, headers));
+        Self {
+            request_id,
+            generation,
+            origin,
+        }
+    }
+}
+
+/// The request's `Origin`, if its pages may call.
+pub fn allowed_origin(cors: &Cors, headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    let is_allowed = cors
+        .origins
+        .iter()
+        .any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes());
+    is_allowed.then(|| origin.clone())
+}
+
+/// Whether a body comes as server-sent events.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let starts = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .get(..EVENT_STREAM.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+    };
+    headers.get(header::CONTENT_TYPE).is_some_and(starts)
+}
+
+impl Head {
+    pub fn new(status: u16, content_type: &'static str, length: Option<u64>) -> Self {
+        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
+        Self {
+            status,
+            headers,
+            length,
+        }
+    }
+
+    /// The head of a stream that starts before its provider has answered.
+    pub fn event_stream() -> Self {
+        Self::streaming(200, HeaderValue::from_static("text/event-stream; charset=utf-8"))
+    }
+
+    fn streaming(status: u16, content_type: HeaderValue) -> Self {
+        let headers = vec![
+            (header::CONTENT_TYPE, content_type),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            // nginx and its kin would gather the stream otherwise
+            (
+                HeaderName::from_static("x-accel-buffering"),
+                HeaderValue::from_static("no"),
+            ),
+        ];
+        Self {
+            status,
+            headers,
+            length: None,
+        }
+    }
+
+    /// What is kept of a provider's head. Its framing and coding are the connection's business and left out.
+    pub fn of_provider(status: u16, theirs: &HeaderMap, length: Option<u64>) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        let content_type = theirs.get(header::CONTENT_TYPE).cloned().unwrap_or(json);
+        let mut head = match length {
+            None => Self::streaming(status, content_type),
+            Some(_) => Self {
+                status,
+                headers: vec![(header::CONTENT_TYPE, content_type)],
+                length,
+            },
+        };
+        for (name, value) in theirs {
+            if KEPT.contains(&name.as_str()) || name.as_str().starts_with(KEPT_PREFIX) {
+                head.headers.push((name.clone(), value.clone()));
+            }
+        }
+        if let Some(id) = theirs.get("x-request-id").or_else(|| theirs.get("request-id")) {
+            head.headers
+                .push((HeaderName::from_static("x-upstream-request-id"), id.clone()));
+        }
+        head
+    }
+
+    /// The head of an error.
+    pub fn of_fault(fault: &Fault, length: u64) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        let content_type = fault
+            .verbatim
+            .as_ref()
+            .and_then(|verbatim| verbatim.content_type.clone())
+            .unwrap_or(json);
+        let mut head = Self {
+            status: fault.status,
+            headers: vec![(header::CONTENT_TYPE, content_type)],
+            length: Some(length),
+        };
+        if let Some(after) = fault.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            head.headers
+                .push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if let Some(allow) = fault.allow {
+            head.headers
+                .push((header::ALLOW, HeaderValue::from_static(allow)));
+        }
+        head
+    }
+
+    /// Says who served it, and after how many tries.
+    pub fn served_by(&mut self, provider: &str, model: &str, attempts: usize) {
+        let mut push = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                self.headers.push((HeaderName::from_static(name), value));
+            }
+        };
+        push("x-penstock-provider", provider);
+        push("x-penstock-model", model);
+        self.headers.push((
+            HeaderName::from_static("x-penstock-attempts"),
+            HeaderValue::from(attempts),
+        ));
+    }
+
+    /// The answer to a browser that asks whether its page may call: yes, with what it asked to send.
+    pub fn preflight(asked: &HeaderMap, max_age: Duration) -> Self {
+        let mut headers = Vec::with_capacity(3);
+        headers.push((
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, POST"),
+        ));
+        if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.push((header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone()));
+        }
+        headers.push((
+            header::ACCESS_CONTROL_MAX_AGE,
+            HeaderValue::from(max_age.as_secs()),
+        ));
+        Self {
+            status: 204,
+            headers,
+            length: None,
+        }
+    }
+
+    /// In Pingora's form. `None` only for a status that is none.
+    pub fn to_wire(&self, ours: &Ours, version: Version) -> Option<ResponseHeader> {
+        let status = StatusCode::from_u16(self.status).ok()?;
+        let mut wire = ResponseHeader::build(status, Some(self.headers.len() + 5)).ok()?;
+        for (name, value) in &self.headers {
+            wire.append_header(name.clone(), value.clone()).ok()?;
+        }
+        wire.insert_header("x-request-id", &*ours.request_id).ok()?;
+        wire.insert_header("x-penstock-generation", ours.generation)
+            .ok()?;
+        if let Some(origin) = &ours.origin {
+            wire.insert_header(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone())
+                .ok()?;
+            wire.insert_header(header::ACCESS_CONTROL_EXPOSE_HEADERS, "*")
+                .ok()?;
+            wire.insert_header(header::VARY, "origin").ok()?;
+        }
+        match self.length {
+            Some(length) => wire.insert_header(header::CONTENT_LENGTH, length).ok()?,
+            None if self.status == 204 => {}
+            None if version == Version::HTTP_11 => {
+                wire.insert_header(header::TRANSFER_ENCODING, "chunked").ok()?
+            }
+            None => {}
+        }
+        Some(wire)
+    }
+}

@@ -1,0 +1,12 @@
+//! Stage 4: the answer while it is produced.
+
+pub mod catalogue;
+pub mod downstream;
+pub mod event;
+pub mod guard;
+pub mod head;
+pub mod replay;
+pub mod reply;
+pub mod stage;
+pub mod stream;
+pub mod whole;

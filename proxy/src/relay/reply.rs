@@ -1,0 +1,67 @@
+//! An answer that a plugin gave in a provider's place, in the caller's dialect. Response plugins see it like any other.
+
+use penstock_llm::openai::write::{self, Envelope};
+use penstock_llm::openai::{Answer, Operation};
+
+use crate::exchange::{Ending, Exchange, Terms};
+use crate::fault::Fault;
+use crate::relay::downstream::{Downstream, Stop};
+use crate::relay::{guard, whole};
+use crate::state::answer::Head;
+
+/// Writes the reply, streamed or not, as the caller asked for it.
+pub async fn relay(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    terms: Terms,
+    text: &str,
+) -> std::result::Result<(), Stop> {
+    let text = match guarded(exchange, terms.operation, text) {
+        Ok(text) => text,
+        Err(fault) => return whole::refuse(down, exchange, &fault).await,
+    };
+    let model = exchange.admitted.model.clone().unwrap_or_default();
+    let id = exchange.accepted.id.clone();
+    let created = exchange.accepted.at_ms / 1000;
+    let envelope = Envelope {
+        operation: terms.operation,
+        id: &id,
+        created,
+        model: &model,
+    };
+    let (head, body) = if exchange.admitted.streamed {
+        (
+            Head::event_stream(),
+            write::answer_events(&envelope, &text, false),
+        )
+    } else {
+        let body = write::answer_body(&envelope, &text);
+        (
+            Head::new(200, "application/json", Some(body.len() as u64)),
+            body.into(),
+        )
+    };
+    exchange.relayed.ending = Ending::Complete;
+    down.head(&head).await?;
+    down.end(body).await
+}
+
+/// The reply as the response plugins leave it.
+fn guarded(exchange: &mut Exchange, operation: Operation, text: &str) -> crate::fault::Result<String> {
+    if !operation.generates() {
+        let message = "a plugin answered a call that has no text for an answer";
+        return Err(Fault::ours(500, "plugin_answer", message));
+    }
+    let envelope = Envelope {
+        operation,
+        id: "",
+        created: 0,
+        model: "",
+    };
+    let answer = Answer::read(operation, write::answer_body(&envelope, text).into())?;
+    let answer = guard::whole(exchange, answer)?;
+    Ok(answer
+        .text(0)
+        .map(std::borrow::Cow::into_owned)
+        .unwrap_or_default())
+}

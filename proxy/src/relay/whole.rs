@@ -1,0 +1,196 @@
+//! An answer that is not streamed: read whole and bounded, shown to the response plugins, then written at once. A body
+//! that broke off is never passed on.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use http::header;
+use penstock_llm::openai::{Answer, ErrorView};
+
+use crate::exchange::{Ending, Exchange, Outcome, Terms};
+use crate::fault::{Cause, Fault};
+use crate::relay::downstream::{Downstream, Stop};
+use crate::relay::guard;
+use crate::relay::stream::Relay;
+use crate::state::answer::{Head, Interrupted, Source};
+use crate::state::counters::Counters;
+use crate::state::inflate::{self, Refused};
+
+/// Relays one whole answer.
+pub async fn relay(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    mut upstream: impl Source,
+    head: Head,
+    terms: Terms,
+    counters: &Counters,
+) -> std::result::Result<Relay, Stop> {
+    let waited = Instant::now();
+    let body = down.wait(read(&mut upstream, exchange, terms, counters)).await?;
+    exchange.relayed.upstream_wait += waited.elapsed();
+    upstream.finish().await;
+    let checked = body.and_then(|body| parse(body, terms));
+    let answer = match checked {
+        Ok(answer) => answer,
+        Err((fault, outcome)) => return Ok(Relay::NotCommitted(fault, outcome)),
+    };
+    exchange.relayed.usage = answer.usage();
+    match guard::whole(exchange, answer) {
+        Ok(answer) => write(down, exchange, head, answer.bytes().clone()).await?,
+        Err(fault) => refuse(down, exchange, &fault).await?,
+    }
+    Ok(Relay::Ended)
+}
+
+type Checked<T> = std::result::Result<T, (Box<Fault>, Outcome)>;
+
+/// The whole body, decompressed. Its memory counts with the requests' bodies.
+async fn read(
+    upstream: &mut impl Source,
+    exchange: &mut Exchange,
+    terms: Terms,
+    counters: &Counters,
+) -> Checked<Bytes> {
+    let broken = |fault| (fault, Outcome::Broken);
+    let limit = exchange.snapshot.limits.body_memory_bytes;
+    let no_memory = || broken(Fault::overloaded("limits.body_memory_bytes", "retry in a moment"));
+    let mut held = counters.body_memory.take(0, limit).ok_or_else(no_memory)?;
+    let mut pieces = Pieces::default();
+    while let Some(piece) = upstream
+        .read()
+        .await
+        .map_err(|error| broken(interrupted(error)))?
+    {
+        if pieces.length + piece.len() > terms.most_bytes {
+            return Err(broken(too_large(terms)));
+        }
+        held.grow(piece.len(), limit)
+            .then_some(())
+            .ok_or_else(no_memory)?;
+        pieces.push(piece);
+    }
+    exchange.accepted.held.push(held);
+    let coding = upstream
+        .headers()
+        .get(header::CONTENT_ENCODING)
+        .and_then(|coding| coding.to_str().ok());
+    inflate::whole(coding.unwrap_or(""), pieces.joined(), terms.most_bytes)
+        .await
+        .map_err(|refused| {
+            broken(match refused {
+                Refused::TooLarge => too_large(terms),
+                Refused::Unknown | Refused::Corrupt => unreadable(),
+            })
+        })
+}
+
+/// A body in pieces; one piece, the usual case, is not copied.
+#[derive(Default)]
+struct Pieces {
+    first: Option<Bytes>,
+    rest: BytesMut,
+    length: usize,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        match &self.first {
+            None => self.first = Some(piece),
+            Some(first) => {
+                if self.rest.is_empty() {
+                    self.rest.extend_from_slice(first);
+                }
+                self.rest.extend_from_slice(&piece);
+            }
+        }
+    }
+
+    fn joined(self) -> Bytes {
+        if self.rest.is_empty() {
+            self.first.unwrap_or_default()
+        } else {
+            self.rest.freeze()
+        }
+    }
+}
+
+/// An answer is one JSON object, and no error in disguise (PAIN C03).
+fn parse(body: Bytes, terms: Terms) -> Checked<Answer> {
+    let answer = Answer::read(terms.operation, body).map_err(|_| (unreadable(), Outcome::Broken))?;
+    match answer.error() {
+        None => Ok(answer),
+        Some(error) => Err((error_in_answer(error), Outcome::ErrorEvent)),
+    }
+}
+
+fn error_in_answer(error: ErrorView) -> Box<Fault> {
+    let said = error.message.unwrap_or_else(|| "no reason given".to_owned());
+    let status = error
+        .code
+        .as_deref()
+        .and_then(|code| code.parse().ok())
+        .filter(|code| (400..600).contains(code));
+    Fault::provider(
+        status.unwrap_or(502),
+        "upstream_error",
+        format!("the provider answered: {said}"),
+    )
+}
+
+async fn write(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    mut head: Head,
+    body: Bytes,
+) -> std::result::Result<(), Stop> {
+    head.length = Some(body.len() as u64);
+    exchange.relayed.ending = Ending::Complete;
+    down.head(&head).await?;
+    down.end(body).await
+}
+
+/// Writes an error: as an answer of its own, or, where a stream has begun, as its last event.
+pub async fn refuse(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    fault: &Fault,
+) -> std::result::Result<(), Stop> {
+    let ending = match fault.cause {
+        Cause::Provider => Ending::Failed,
+        _ => Ending::Refused,
+    };
+    exchange.fail(ending, fault);
+    if down.is_head_out() {
+        return down.end(fault.event()).await;
+    }
+    let body = fault.body();
+    let head = Head::of_fault(fault, body.len() as u64);
+    down.head(&head).await?;
+    down.end(body).await
+}
+
+fn interrupted(error: Interrupted) -> Box<Fault> {
+    match error {
+        Interrupted::Silent => Fault::provider(
+            504,
+            "upstream_idle_timeout",
+            "the provider fell silent in the middle of its answer",
+        ),
+        Interrupted::Broken(detail) => {
+            Fault::provider(502, "upstream_truncated", "the provider's answer broke off").with_detail(detail)
+        }
+    }
+}
+
+fn too_large(terms: Terms) -> Box<Fault> {
+    let message = format!(
+        "the provider's answer is over {} bytes, `limits.decompressed_bytes`",
+        terms.most_bytes
+    );
+    Fault::provider(502, "upstream_too_large", message).final_here()
+}
+
+fn unreadable() -> Box<Fault> {
+    Fault::provider(502, "upstream_invalid", "the provider's answer could not be read")
+}

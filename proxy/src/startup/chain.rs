@@ -1,0 +1,111 @@
+//! The plugin chain, loaded: components are compiled and tried before any request meets them, and those that did not change
+//! are taken over from the generation before. Running them is the plugin host's.
+
+use std::sync::Arc;
+
+use penstock_plugin_host::{FailMode, Instances, LoadError, LoadProblem, LoadSpec, Plugin, PluginEngine};
+use sha2::{Digest, Sha256};
+
+use crate::startup::check::PluginPlan;
+use crate::startup::problem::{Findings, Mark};
+
+/// A loaded chain, and what it was loaded from.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    links: Vec<Link>,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    plugin: Arc<Plugin>,
+    /// Of everything that the plugin was made from.
+    identity: [u8; 32],
+}
+
+impl Chain {
+    /// Loads the plans in order. A plan that is as it was in `before` keeps its plugin, with its pool of warm instances.
+    /// All plans are tried; what is wrong with any of them is in `findings`.
+    pub fn load(
+        plans: Vec<PluginPlan>,
+        before: &Chain,
+        engine: &PluginEngine,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut links = Vec::with_capacity(plans.len());
+        for plan in plans {
+            let identity = identity(&plan.spec);
+            let kept = before
+                .links
+                .iter()
+                .find(|link| link.identity == identity)
+                .map(|link| link.plugin.clone());
+            let marks = Marks::of(&plan);
+            match kept.map_or_else(|| engine.load(plan.spec), Ok) {
+                Ok(plugin) => links.push(Link { plugin, identity }),
+                Err(error) => marks.note(&error, findings),
+            }
+        }
+        Self { links }
+    }
+
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.links.iter().map(|link| link.plugin.clone()).collect()
+    }
+}
+
+/// Where the parts of one plan were written.
+struct Marks {
+    component: Mark,
+    settings: Mark,
+    capabilities: Mark,
+}
+
+impl Marks {
+    fn of(plan: &PluginPlan) -> Self {
+        Self {
+            component: plan.mark,
+            settings: plan.settings_mark,
+            capabilities: plan.capabilities_mark,
+        }
+    }
+
+    /// Points at the line to change.
+    fn note(&self, error: &LoadError, findings: &mut Findings) {
+        let mark = match error.problem {
+            LoadProblem::Settings(_) => self.settings,
+            LoadProblem::NotGranted { .. } => self.capabilities,
+            _ => self.component,
+        };
+        // The problem's own sentence ends with its remedy after a colon, where it has one.
+        findings.problem(mark, error.to_string(), "");
+    }
+}
+
+/// Two specs with the same identity make the same plugin.
+fn identity(spec: &LoadSpec) -> [u8; 32] {
+    let LoadSpec {
+        name,
+        component,
+        settings,
+        grants,
+        fail,
+        limits,
+        instances,
+    } = spec;
+    let fail = match fail {
+        FailMode::Open => "open",
+        FailMode::Closed => "closed",
+    };
+    let recycle_after = match instances {
+        Instances::Reused { recycle_after } => Some(*recycle_after),
+        Instances::Fresh => None,
+    };
+    let mut hash = Sha256::new();
+    // The length goes first, so that no part can pass for a piece of its neighbour.
+    let words = format!("{grants:?} {fail} {limits:?} {recycle_after:?}");
+    for part in [name.as_bytes(), component, settings.as_bytes(), words.as_bytes()] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}

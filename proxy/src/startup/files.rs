@@ -1,0 +1,323 @@
+//! The configuration file as it is written: every key, what it takes, its default and the reason. This is the reference of
+//! the file's format. What the values mean together, and whether they are right, is `check`'s.
+//!
+//! Paths are relative to the folder of the configuration file. Times end in their unit. Sizes are bytes, or text with a
+//! unit (`50MB`, `64KiB`). Secrets are never in the file: `env:NAME` and `file:path` say where they are.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+
+use crate::startup::amounts::{Size, Usd};
+use crate::startup::shape::{Entries, Field};
+
+pub type List<T> = Field<Vec<Field<T>>>;
+
+/// The whole file.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// Where callers connect. Default: `127.0.0.1:8080`, or the port in the environment variable `PORT`; an address that
+    /// others can reach is a decision, so it is not the default. Changes need a restart.
+    pub listeners: List<Listener>,
+    /// Metrics and health, on a listener of their own so that they are never offered to callers.
+    pub admin: Field<Admin>,
+    /// Threads that serve requests. Default: one for every core. Changes need a restart.
+    pub threads: Field<u64>,
+    /// Addresses or blocks (`10.0.0.0/8`) whose `X-Forwarded-For` and PROXY headers are believed. Default: none.
+    pub trusted_proxies: List<String>,
+    /// Web pages that may call from a browser. Default: none.
+    pub cors: Field<Cors>,
+    pub limits: Field<Limits>,
+    /// How long an attempt may wait for what; providers and targets may say otherwise.
+    pub timeouts: Field<Timeouts>,
+    /// A comment is written into a silent stream after this long, 0 for never. Default 15000: proxies and load balancers
+    /// cut connections that are silent for 30 to 60 s.
+    pub keep_alive_ms: Field<u64>,
+    pub idempotency: Field<Idempotency>,
+    /// One JSON line for every request: `stdout`, `none` or a path. Default `stdout`. Changes need a restart.
+    pub record: Field<String>,
+    /// Where `component: guard-secrets` is found as `guard-secrets.wasm`. Default: the environment variable
+    /// `PENSTOCK_PLUGIN_DIR`, else the first of `target/plugins`, the `plugins` next to the program's folder and
+    /// `/usr/share/penstock/plugins` that exists.
+    pub plugin_dir: Field<String>,
+    /// Where compiled plugins are kept for a faster start; `none` keeps none. It holds machine code: nobody else may write
+    /// there. Default: `CACHE_DIRECTORY` (systemd), else `XDG_CACHE_HOME/penstock`, else `HOME/.cache/penstock`. Changes
+    /// need a restart.
+    pub plugin_cache: Field<String>,
+    /// The plugins, in the order they run. Default: none.
+    pub plugins: List<Plugin>,
+    /// Where calls can go, by name. The name is also the first part of the path for a raw pass-through.
+    pub providers: Field<Entries<Provider>>,
+    /// What callers can ask for. Exact names come first, then the longest `prefix*`.
+    pub models: List<Model>,
+    /// Who may call. There is no default: a gateway is open to everybody only where the file says `keys: anyone`.
+    pub keys: Field<Keys>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listener {
+    /// `127.0.0.1:8080`, `0.0.0.0:8080`, `[::]:8080`.
+    pub address: Field<String>,
+    /// Default: none, plain HTTP.
+    pub tls: Field<Tls>,
+    /// Whether every connection starts with a PROXY header, v1 or v2. Default false: believed from anybody, it would let
+    /// callers choose their address.
+    pub proxy_protocol: Field<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file with the chain, the server's own certificate first. Used where no name of `sni` fits.
+    pub certificate: Field<String>,
+    /// The PEM file with its private key.
+    pub key: Field<String>,
+    /// Certificates by the name that the client asks for.
+    pub sni: List<NamedCertificate>,
+    /// A PEM file with authorities: clients must then show a certificate of one of them.
+    pub client_ca: Field<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NamedCertificate {
+    /// `api.example.org`, or `*.example.org` for every name with one more label.
+    pub name: Field<String>,
+    pub certificate: Field<String>,
+    pub key: Field<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Default `127.0.0.1:9090`. Changes need a restart.
+    pub address: Field<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cors {
+    /// `https://app.example.org`, or `*` alone for all.
+    pub origins: List<String>,
+    /// How long a browser may remember the answer. Default 600.
+    pub max_age_s: Field<u64>,
+}
+
+/// What the process takes on at once. Each limit is named in the answer to a request that passes it.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// One request's body, after decompression. Default 50 MiB: long contexts with images pass, a mistake does not.
+    pub body_bytes: Field<Size>,
+    /// All request bodies held at the same time. Default 1 GiB: twenty of the largest.
+    pub body_memory_bytes: Field<Size>,
+    /// Default 10000.
+    pub connections: Field<u64>,
+    /// Requests in flight. Default 5000.
+    pub requests: Field<u64>,
+    /// From the first byte of a request to the end of its head. Default 10000: against clients that drip.
+    pub header_deadline_ms: Field<u64>,
+    /// From the end of the head to the end of the body. Default 60000: 50 MiB over a 7 Mbit/s line.
+    pub body_deadline_ms: Field<u64>,
+    /// One provider's body after decompression. Default 100 MiB: a small compressed body can grow a thousandfold.
+    pub decompressed_bytes: Field<Size>,
+    /// Nesting of a JSON body. Default 128: real requests stay under 20.
+    pub json_depth: Field<u64>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// Name look-up, TCP and TLS. Default 5000.
+    pub connect_ms: Field<u64>,
+    /// From the request's last byte to the answer's head. Default 120000: reasoning models think before they answer.
+    pub first_byte_ms: Field<u64>,
+    /// Between two chunks of an answer. Default 120000.
+    pub idle_ms: Field<u64>,
+    /// The whole call, with all attempts. Default 1800000.
+    pub total_ms: Field<u64>,
+}
+
+/// Repeats with the same `Idempotency-Key` get the first answer.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Idempotency {
+    /// How long an answer is kept, 0 for not at all. Default 600000: the longest retry of the SDKs is far below.
+    pub window_ms: Field<u64>,
+    /// Default 10000.
+    pub entries: Field<u64>,
+    /// Default 64 MiB.
+    pub bytes: Field<Size>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugin {
+    /// What records and metrics call this place in the chain. Default: the component's name.
+    pub name: Field<String>,
+    /// A name in `plugin_dir`, or the path of a `.wasm` file.
+    pub component: Field<String>,
+    /// Given to the plugin as JSON. Default: none.
+    pub settings: Field<serde_json::Value>,
+    /// What it may use: log, metrics, clock, random, kv, counters. Default: nothing.
+    pub capabilities: List<String>,
+    /// What a plugin that traps or runs out of time means: `closed` fails the request, `open` goes on without it. Default
+    /// `closed`: a guard that can be crashed past is none.
+    pub fail: Field<FailMode>,
+    /// `reused` (default) keeps instances for the next request, `fresh` makes one for every call.
+    pub instances: Field<Instances>,
+    pub limits: Field<PluginLimits>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailMode {
+    Open,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Instances {
+    Reused,
+    Fresh,
+}
+
+/// Defaults are the plugin host's.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginLimits {
+    /// Wall time of one call, with an allowance for large bodies on top.
+    pub hook_ms: Field<u64>,
+    pub memory_mb: Field<u64>,
+    /// What one call may give back.
+    pub output_bytes: Field<Size>,
+    /// Calls to the gateway's functions within one call.
+    pub host_calls: Field<u64>,
+    /// What a plugin may hold back of a stream.
+    pub hold_back_bytes: Field<Size>,
+    /// What a plugin may remember from one event of a stream to the next.
+    pub state_bytes: Field<Size>,
+    /// Faults within `trip_window_ms` after which the plugin is not called any more until the window is over.
+    pub trips: Field<u64>,
+    pub trip_window_ms: Field<u64>,
+    /// Calls after which a reused instance is replaced.
+    pub recycle_after: Field<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Provider {
+    /// `https://api.openai.com/v1`: what comes before `/chat/completions`.
+    pub base_url: Field<String>,
+    /// Keys, each as `env:NAME` or `file:path`; several are used in turn.
+    pub credentials: List<String>,
+    /// How a key is shown: `bearer` (default), `none`, or `{header: api-key}`.
+    pub auth: Field<Auth>,
+    /// A provider whose keys are not there is left out, with its targets, instead of refusing the file. Default false.
+    pub optional: Field<bool>,
+    /// Whether it takes `stream_options.include_usage`, which streams are metered by. Default true.
+    pub usage_option: Field<bool>,
+    /// Added to every request. A value may be `env:NAME` or `file:path`.
+    pub headers: Field<Entries<String>>,
+    /// Whether HTTP/2 is offered to it. Default false: one connection for one request is the faster way.
+    pub http2: Field<bool>,
+    /// A PEM file with the authorities to trust instead of the system's.
+    pub ca: Field<String>,
+    /// PEM files to show to the provider.
+    pub client_certificate: Field<String>,
+    pub client_key: Field<String>,
+    /// An HTTP proxy to reach it by, `http://proxy:3128`; one with a user and password as `env:NAME` or `file:path`.
+    pub connect_proxy: Field<String>,
+    pub timeouts: Field<Timeouts>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    Bearer,
+    None,
+    Header(String),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Model {
+    /// `gpt-4o-mini`, or `openai/*` for all that start so.
+    pub name: Field<String>,
+    /// In order of preference.
+    pub targets: List<Target>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Target {
+    pub provider: Field<String>,
+    /// The provider's name for the model; a `*` at the end stands for what the `*` of the model's name stood for.
+    /// Default: the model's own name.
+    pub model: Field<String>,
+    /// For the plugins that share out calls. Default 1; 0 is for targets that only step in.
+    pub weight: Field<u64>,
+    /// Default: unknown.
+    pub price: Field<Price>,
+    pub timeouts: Field<Timeouts>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Price {
+    pub input_usd_per_million: Field<Usd>,
+    pub output_usd_per_million: Field<Usd>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Key {
+    /// What records and metrics call the caller.
+    pub name: Field<String>,
+    /// `env:NAME`, `file:path`, or `sha256:` and the 64 hex digits of the key's SHA-256.
+    pub key: Field<String>,
+    /// The models it may use: names, `prefix*`, or `*` for all. Default: none.
+    pub models: List<String>,
+    /// `2027-01-01T00:00:00Z`. Default: never.
+    pub expires: Field<String>,
+}
+
+/// The word `anyone`, or the keys.
+pub enum Keys {
+    Anyone,
+    Some(Vec<Field<Key>>),
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrList;
+        impl<'de> Visitor<'de> for WordOrList {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of keys, or the word `anyone`")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Keys, E> {
+                if word == "anyone" {
+                    Ok(Keys::Anyone)
+                } else {
+                    Err(E::invalid_type(de::Unexpected::Str(word), &self))
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = items.next_element()? {
+                    keys.push(key);
+                }
+                Ok(Keys::Some(keys))
+            }
+        }
+        deserializer.deserialize_any(WordOrList)
+    }
+}

@@ -1,0 +1,39 @@
+//! An answer between the stages, as plain values: its head, and where its bytes come from.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A head before it is written.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub status: u16,
+    /// In the order they are written.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `None` for a body whose end is not known yet.
+    pub length: Option<u64>,
+}
+
+/// A provider's answer whose head has come: the real one is a connection, a test's is a list of pieces.
+pub trait Source: Send {
+    fn status(&self) -> u16;
+
+    fn headers(&self) -> &HeaderMap;
+
+    /// The next piece of the body; `None` at its proper end. Safe to drop half-way: nothing is lost.
+    fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, Interrupted>> + Send;
+
+    /// A piece that is there already, without waiting for one.
+    fn read_now(&mut self) -> Option<Result<Option<Bytes>, Interrupted>>;
+
+    /// The answer was read to its end: what it came by may serve another call. Dropping it instead cancels it.
+    fn finish(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Why a body did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interrupted {
+    /// Nothing came for as long as was allowed.
+    Silent,
+    /// The connection broke, or its framing did; the words are for the log.
+    Broken(String),
+}

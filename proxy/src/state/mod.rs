@@ -1,0 +1,33 @@
+//! What outlives a request. Nothing here knows how a request is served.
+
+pub mod answer;
+pub mod clock;
+pub mod counters;
+pub mod generations;
+pub mod health;
+pub mod idempotency;
+pub mod inflate;
+pub mod metrics;
+pub mod records;
+pub mod secret;
+pub mod snapshot;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+
+/// All of it, shared by every connection.
+#[derive(Debug)]
+pub struct State {
+    /// The generation that new requests get.
+    pub snapshot: Arc<ArcSwap<snapshot::Snapshot>>,
+    /// Set once, when the process is told to stop: no new connections, and not ready for more.
+    pub draining: AtomicBool,
+    pub generations: generations::Generations,
+    pub counters: counters::Counters,
+    pub health: health::Health,
+    pub metrics: Arc<metrics::Metrics>,
+    pub records: records::Records,
+    pub repeats: idempotency::Repeats,
+}
