@@ -17,6 +17,9 @@ const STATUSES = [
   [503, 503, OpenAI.InternalServerError],
 ];
 
+// What the caller can mend is a refusal, whoever says it.
+const CALLERS_OWN = [400, 404, 409, 422];
+
 const ask = (client, model, options = {}, request) =>
   client.chat.completions.create({ model, messages: user('x'), ...options }, request);
 
@@ -28,7 +31,8 @@ withStands((stand) => {
         assert.ok(error instanceof kind, `${error}`);
         assert.equal(error.status, status);
         assert.ok(error.type);
-        const { record } = await stand.settle({ status, ending: 'failed' });
+        const ending = CALLERS_OWN.includes(status) ? 'refused' : 'failed';
+        const { record } = await stand.settle({ status, ending });
         assert.equal(record.id, error.requestID);
         assert.deepEqual(record.attempts.map((attempt) => attempt.status), [upstream]);
       });
@@ -66,7 +70,7 @@ withStands((stand) => {
   test('a bad request is not retried', async () => {
     const call = ask(stand.client({ maxRetries: 2 }), controlled({ status: 400 }));
     await assert.rejects(call, OpenAI.BadRequestError);
-    await stand.settle({ status: 400, ending: 'failed' });
+    await stand.settle({ status: 400, ending: 'refused' });
   });
 
   for (const stream of [false, true]) {
@@ -116,7 +120,7 @@ withStands((stand) => {
     test(`a whole answer broken by ${fault} is a bad gateway`, async () => {
       const error = await ask(stand.client(), controlled({ fault })).catch((caught) => caught);
       assert.equal(error.status, 502);
-      await stand.settle({ status: 502, ending: 'failed' });
+      await stand.settle({ status: 502, ending: 'failed', resent: fault.endsWith('head') });
     });
   }
 });

@@ -32,7 +32,9 @@ def running(stand):
 
 def used(stand):
     """Lends a stand to one test, which settles its calls; what it left behind must not fail the next one too."""
+    stand.check_running()
     yield stand
+    stand.check_running()
     if stand.sent:
         stand.forget()
         pytest.fail("the test did not settle its calls")

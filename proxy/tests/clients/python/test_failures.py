@@ -19,6 +19,8 @@ STATUSES = [
     (500, 500, openai.InternalServerError),
     (503, 503, openai.InternalServerError),
 ]
+# What the caller can mend is a refusal, whoever says it.
+CALLERS_OWN = {400, 404, 409, 422}
 
 
 def user(text):
@@ -37,7 +39,7 @@ def test_a_providers_error_becomes_the_sdks_class(stand, client, upstream, statu
     error = caught.value
     assert error.status_code == status
     assert error.type and error.message and error.request_id
-    settled = stand.settle(status=status, ending="failed")
+    settled = stand.settle(status=status, ending="refused" if status in CALLERS_OWN else "failed")
     assert settled.record["id"] == error.request_id
     assert [attempt["status"] for attempt in settled.record["attempts"]] == [upstream]
 
@@ -86,7 +88,7 @@ def test_a_long_retry_after_ends_the_sdks_retries(stand):
 def test_bad_requests_are_not_retried(stand):
     with stand.client(max_retries=2) as client, pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model=controlled(status=400), messages=user("x"))
-    stand.settle(status=400, ending="failed")
+    stand.settle(status=400, ending="refused")
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -134,7 +136,7 @@ def test_a_broken_whole_answer_is_a_bad_gateway(stand, client, fault):
     with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(model=controlled(fault=fault), messages=user("x"))
     assert caught.value.status_code == 502
-    stand.settle(status=502, ending="failed")
+    stand.settle(status=502, ending="failed", resent=fault.endswith("head"))
 
 
 def test_a_repeat_with_the_same_idempotency_key_is_answered_once_upstream(stand, client):
@@ -144,7 +146,7 @@ def test_a_repeat_with_the_same_idempotency_key_is_answered_once_upstream(stand,
     first = client.chat.completions.create(**options)
     second = client.chat.completions.create(**options)
     assert first.id == second.id
-    assert len(stand.settle(upstream_calls=1).records) == 2
+    assert len(stand.settle(replayed=1).records) == 2
 
 
 def test_many_threads_share_one_client(stand, client):
