@@ -64,9 +64,9 @@ class Penstock:
             "127.0.0.1:18080": listen,
             "127.0.0.1:18090": machine.free_address(),
             "127.0.0.1:18001": provider,
-            "./target/bench/records.jsonl": str(self.records(run)),
-            "./target/plugins": str(self.place.target / "plugins"),
-            "./target/bench/plugin-cache": str(self.place.scratch / "plugin-cache"),
+            "../../target/bench/records.jsonl": str(self.records(run)),
+            "../../target/plugins": str(self.place.target / "plugins"),
+            "../../target/bench/plugin-cache": str(self.place.scratch / "plugin-cache"),
         })
         return [self.place.binary("penstock"), "run", "--config", config]
 

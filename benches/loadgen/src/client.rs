@@ -15,6 +15,7 @@ use crate::tally::Tally;
 
 /// An answer that takes longer has failed, so that a run always ends.
 const MAX_WAIT: Duration = Duration::from_secs(20);
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
 /// One read takes a whole flat-out stream.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -57,6 +58,8 @@ impl Client {
             Err(failure) => {
                 self.socket = None;
                 self.tally.borrow_mut().failed(failure);
+                // A closed loop must not spin against a gateway that refuses connections.
+                tokio::time::sleep(AFTER_FAILURE).await;
             }
         }
     }
