@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use penstock_llm::openai::{Operation, Request};
 use penstock_llm::usage::Usage;
-use penstock_plugin_host::{Call, CallBody, HeaderView, Hook, Plugin};
+use penstock_plugin_host::{Call, CallBody, HeaderView, Hook, Operation as PluginOperation, Plugin};
 
 use crate::fault::{ErrorMark, Fault};
 use crate::state::counters::Held;
@@ -40,6 +41,8 @@ pub struct Accepted {
     pub headers: Arc<Headers>,
     pub kind: Kind,
     pub body_bytes: u64,
+    /// Path and query at the provider, of a raw call.
+    pub raw_path: Option<String>,
     /// The request's shares of the process's limits.
     pub held: Vec<Held>,
 }
@@ -104,7 +107,8 @@ pub struct Admitted {
 /// What relaying needs to know of the call.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    pub operation: Operation,
+    /// `None` for a dialect that is not read.
+    pub operation: Option<Operation>,
     /// The gateway asked for the usage chunk, and the caller did not.
     pub hide_usage: bool,
     pub most_bytes: usize,
@@ -258,25 +262,6 @@ impl Verdict {
     }
 }
 
-impl Admitted {
-    /// Makes the call that plugins see. From here on its body is the request's body.
-    pub fn admit(&mut self, generation: u64, accepted: &Accepted, caller: &Arc<Caller>, request: Request) {
-        let model: Arc<str> = request.model().into();
-        self.model = Some(model.clone());
-        self.streamed = request.stream();
-        self.call = Some(Call {
-            id: accepted.id.clone(),
-            operation: request.operation().into(),
-            model,
-            streamed: request.stream(),
-            caller: caller.name.clone(),
-            generation,
-            headers: accepted.headers.clone(),
-            body: CallBody::Json(request),
-        });
-    }
-}
-
 impl Dispatched {
     /// Says how the attempt under way has ended: served, or otherwise.
     pub fn note(&mut self, took: Duration, otherwise: Option<(Outcome, Option<u16>)>) {
@@ -289,6 +274,37 @@ impl Dispatched {
 }
 
 impl Exchange {
+    /// Makes the call that plugins see. From here on its body is the request's body.
+    pub fn admit(&mut self, request: Request) {
+        let (operation, model) = (request.operation().into(), request.model().into());
+        self.admitted.streamed = request.stream();
+        self.admit_body(operation, model, CallBody::Json(request));
+    }
+
+    /// The same for a body that is only passed on.
+    pub fn admit_raw(&mut self, model: Arc<str>, body: Bytes) {
+        self.admit_body(PluginOperation::Raw, model, CallBody::Raw(body));
+    }
+
+    fn admit_body(&mut self, operation: PluginOperation, model: Arc<str>, body: CallBody) {
+        self.admitted.model = Some(model.clone());
+        self.admitted.call = Some(Call {
+            id: self.accepted.id.clone(),
+            operation,
+            model,
+            streamed: self.admitted.streamed,
+            caller: self
+                .admitted
+                .caller
+                .as_ref()
+                .map(|caller| caller.name.clone())
+                .unwrap_or_default(),
+            generation: self.snapshot.generation,
+            headers: self.accepted.headers.clone(),
+            body,
+        });
+    }
+
     /// Adds to what the record says of a plugin at a hook.
     pub fn note_runs(
         &mut self,

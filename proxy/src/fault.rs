@@ -55,6 +55,8 @@ pub struct Fault {
     pub message: String,
     /// `error.param`: the field at fault.
     pub param: Option<String>,
+    /// The limit of the process that was met.
+    pub limit: Option<&'static str>,
     /// For `Retry-After`.
     pub retry_after: Option<Duration>,
     /// The methods of a route, for a 405.
@@ -82,6 +84,8 @@ pub struct ErrorMark {
     pub kind: &'static str,
     pub code: Box<str>,
     pub cause: &'static str,
+    /// The limit of the process that was met.
+    pub limit: Option<&'static str>,
 }
 
 /// A provider's error, to be passed on byte for byte.
@@ -106,6 +110,7 @@ impl Fault {
             code: code.into(),
             message: message.into(),
             param: None,
+            limit: None,
             retry_after: None,
             allow: None,
             detail: None,
@@ -156,6 +161,7 @@ impl Fault {
             format!("the gateway is at its limit `{limit}`; {remedy}"),
         );
         fault.retry_after = Some(Duration::from_secs(1));
+        fault.limit = Some(limit);
         fault
     }
 
@@ -216,6 +222,7 @@ impl Fault {
             kind: self.kind,
             code: self.code.as_ref().into(),
             cause: self.cause.label(),
+            limit: self.limit,
         }
     }
 }

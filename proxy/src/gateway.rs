@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::Method;
+use penstock_llm::openai::Operation;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
 
 use crate::accept::route::{self, Route};
-use crate::accept::{body, call, head, listen};
+use crate::accept::{body, call, head, listen, raw};
 use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
 use crate::dispatch::attempt::{self, Failed};
@@ -34,7 +36,8 @@ use crate::state::answer::{Head, Source};
 use crate::state::clock;
 use crate::state::counters::Held;
 use crate::state::idempotency::{Claim, Recording};
-use crate::state::snapshot::Model;
+use crate::state::metrics::OneMore;
+use crate::state::snapshot::{Model, Provider};
 
 /// What serves requests: shared by all connections of all listeners.
 pub struct Gateway {
@@ -61,6 +64,7 @@ struct Settled {
 /// What accept made of a request.
 enum Work {
     Call(Box<call::Read>),
+    Raw(Box<raw::Read>),
     Models,
     Model(String),
     Preflight,
@@ -161,14 +165,58 @@ impl Gateway {
         let key = head::presented_key(&accepted.headers.0);
         exchange.admitted.caller = Some(caller::identify(&snapshot, key, clock::now_ms())?);
         match route {
-            Route::Operation(operation) => {
-                let body = body::read(session, exchange, &self.state.counters).await?;
-                Ok(Work::Call(Box::new(call::read(exchange, operation, body)?)))
-            }
+            Route::Operation(operation) => self.accept_call(session, exchange, operation, None).await,
             Route::Models => Ok(Work::Models),
             Route::Model(name) => Ok(Work::Model(name)),
-            Route::Realtime | Route::Raw { .. } => Err(Fault::ours(501, "not_implemented", "not here yet")),
+            Route::Raw { provider, rest } => self.accept_raw(session, exchange, &provider, &rest).await,
+            Route::Realtime => Err(Fault::caller(
+                426,
+                "upgrade_required",
+                "this page speaks WebSocket only",
+            )),
         }
+    }
+
+    async fn accept_call(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        operation: Operation,
+        via: Option<Arc<Provider>>,
+    ) -> Result<Work> {
+        exchange.accepted.kind = Kind::Operation(operation);
+        let body = body::read(session, exchange, &self.state.counters).await?;
+        let read = call::read(exchange, operation, body)?;
+        Ok(Work::Call(Box::new(call::Read { via, ..read })))
+    }
+
+    /// A raw path that leads to an operation is a call like any other, but for its target.
+    async fn accept_raw(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        provider: &str,
+        rest: &str,
+    ) -> Result<Work> {
+        let snapshot = exchange.snapshot.clone();
+        let provider = snapshot.providers.get(provider).cloned();
+        let provider =
+            provider.ok_or_else(|| Fault::caller(404, "unknown_url", "there is no such provider here"))?;
+        if let Some(operation) = raw::operation(rest).filter(|_| exchange.accepted.method == Method::POST) {
+            return self
+                .accept_call(session, exchange, operation, Some(provider))
+                .await;
+        }
+        let path = raw::upstream_path(&provider, rest, session.req_header().uri.query());
+        let body = body::read(session, exchange, &self.state.counters).await?;
+        let models = raw::models(&path, &body)?;
+        exchange.accepted.raw_path = Some(path.clone());
+        Ok(Work::Raw(Box::new(raw::Read {
+            provider,
+            path,
+            models,
+            body,
+        })))
     }
 
     /// Stages 2 to 4: until the caller has an answer, or has been told why not.
@@ -180,6 +228,7 @@ impl Gateway {
     ) -> std::result::Result<(), Stop> {
         let done = match accepted {
             Ok(Work::Call(read)) => self.call(down, exchange, *read).await,
+            Ok(Work::Raw(read)) => self.raw(down, exchange, *read).await,
             Ok(Work::Models) => list_models(down, exchange).await,
             Ok(Work::Model(name)) => show_model(down, exchange, &name).await,
             Ok(Work::Preflight) => preflight(down, exchange).await,
@@ -250,11 +299,12 @@ impl Gateway {
             .caller
             .clone()
             .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
-        let model = caller::permit(&snapshot, &caller, read.request.model())?;
+        let model = match &read.via {
+            Some(provider) => caller::permit_via(&caller, provider, read.request.model())?,
+            None => caller::permit(&snapshot, &caller, read.request.model())?,
+        };
         let terms = read.terms(&snapshot);
-        exchange
-            .admitted
-            .admit(snapshot.generation, &exchange.accepted, &caller, read.request);
+        exchange.admit(read.request);
         if exchange.admitted.streamed {
             down.keep_alive(snapshot.keep_alive);
             relay::guard::check_streamable(&snapshot.chain)?;
@@ -262,6 +312,28 @@ impl Gateway {
         match admit::guard::request(exchange)? {
             Admission::Proceed => self.dispatch(down, exchange, &model, terms).await,
             Admission::Answer(reply) => Ok(relay::reply::relay(down, exchange, terms, &reply.text).await?),
+        }
+    }
+
+    /// A raw call has one target, and the same plugins as any other.
+    async fn raw(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: raw::Read) -> Ended {
+        let caller = exchange
+            .admitted
+            .caller
+            .clone()
+            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        caller::permit_raw(&caller, &read.provider, &read.models)?;
+        let model = Model::via(&read.provider, read.models.first().map_or("", String::as_str));
+        exchange.admit_raw(model.name.clone(), read.body);
+        let most_bytes = exchange.snapshot.limits.decompressed_bytes;
+        let terms = Terms {
+            operation: None,
+            hide_usage: false,
+            most_bytes,
+        };
+        match admit::guard::request(exchange)? {
+            Admission::Proceed => self.dispatch(down, exchange, &model, terms).await,
+            Admission::Answer(_) => Err(Told::Fault(no_dialect())),
         }
     }
 
@@ -342,17 +414,28 @@ impl Gateway {
         upstream: impl Source,
         terms: Terms,
     ) -> std::result::Result<Option<Failed>, Told> {
-        let streams = relay::head::is_event_stream(upstream.headers());
-        let length = (!streams).then_some(0);
-        let mut head = Head::of_provider(upstream.status(), upstream.headers(), length);
-        let attempts = exchange.dispatched.attempts.len();
-        head.served_by(&step.planned.target.provider.name, &step.planned.model, attempts);
-        exchange.dispatched.served_by = Some(Served {
+        let (status, theirs) = (upstream.status(), upstream.headers());
+        let streams = relay::head::is_event_stream(theirs);
+        let passes = terms.operation.is_none() && !streams && !relay::head::is_text(theirs);
+        let mut head = match passes {
+            true => Head::of_raw(status, theirs),
+            false => Head::of_provider(status, theirs, (!streams).then_some(0)),
+        };
+        let served = Served {
             target: step.planned.target.clone(),
             model: step.planned.model.clone(),
-        });
+        };
+        head.served_by(
+            &served.target.provider.name,
+            &served.model,
+            exchange.dispatched.attempts.len(),
+        );
+        exchange.dispatched.served_by = Some(served);
         let relayed = if streams {
+            let _live = OneMore::of(&self.state.metrics.live_streams);
             relay::stream::relay(down, exchange, upstream, head, terms).await?
+        } else if passes {
+            relay::pass::relay(down, exchange, upstream, head).await?
         } else {
             whole::relay(down, exchange, upstream, head, terms, &self.state.counters).await?
         };
@@ -470,6 +553,14 @@ fn out_of_time() -> Box<Fault> {
         "the call took longer than `timeouts.total_ms` allows",
     )
     .final_here()
+}
+
+fn no_dialect() -> Box<Fault> {
+    Fault::ours(
+        500,
+        "plugin_answer",
+        "a plugin answered a call whose dialect the gateway does not write",
+    )
 }
 
 fn another_call() -> Box<Fault> {

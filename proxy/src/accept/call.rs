@@ -1,13 +1,14 @@
 //! A body as a call: the JSON checked once, the model it asks for, and what a repeat of it is known by.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use penstock_llm::openai::{Operation, ReadLimits, Request};
 
 use crate::exchange::{Exchange, Terms};
 use crate::fault::{Fault, Result};
-use crate::state::snapshot::Snapshot;
+use crate::state::snapshot::{Provider, Snapshot};
 
 /// The longest `Idempotency-Key`; a UUID has 36.
 const LONGEST_KEY: usize = 256;
@@ -16,6 +17,8 @@ const LONGEST_KEY: usize = 256;
 #[derive(Debug)]
 pub struct Read {
     pub request: Request,
+    /// The provider that a raw path names, in place of the model's targets.
+    pub via: Option<Arc<Provider>>,
     pub idempotency_key: Option<Box<str>>,
     /// Stands for method, path and body.
     pub fingerprint: u64,
@@ -37,6 +40,7 @@ pub fn read(exchange: &Exchange, operation: Operation, body: Bytes) -> Result<Re
     let request = Request::read(operation, body, &read_limits)?;
     Ok(Read {
         request,
+        via: None,
         idempotency_key,
         fingerprint,
     })
@@ -44,7 +48,7 @@ pub fn read(exchange: &Exchange, operation: Operation, body: Bytes) -> Result<Re
 
 impl Read {
     pub fn terms(&self, snapshot: &Snapshot) -> Terms {
-        let (operation, most_bytes) = (self.request.operation(), snapshot.limits.decompressed_bytes);
+        let (operation, most_bytes) = (Some(self.request.operation()), snapshot.limits.decompressed_bytes);
         Terms {
             operation,
             hide_usage: false,

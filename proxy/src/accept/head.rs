@@ -25,6 +25,7 @@ pub fn begin(head: &http::request::Parts, peer: Option<IpAddr>, snapshot: Arc<Sn
         headers: Arc::new(Headers(head.headers.clone())),
         kind: Kind::Unknown,
         body_bytes: 0,
+        raw_path: None,
         held: Vec::new(),
     };
     Exchange {

@@ -44,7 +44,11 @@ impl ServerApp for Front {
         let state = &self.gateway.state;
         let limits = state.snapshot.load().limits.clone();
         let Some(held) = state.counters.connections.take(1, limits.connections) else {
-            state.metrics.rejected.with_label_values(&["connections"]).inc();
+            state
+                .metrics
+                .rejected
+                .with_label_values(&["limits.connections"])
+                .inc();
             return None;
         };
         let peer = match self.proxy_protocol {
@@ -75,6 +79,7 @@ pub async fn read_head(
     is_new: bool,
     shutdown: &ShutdownWatch,
 ) -> Option<()> {
+    session.set_pipelining_enabled(true);
     let patience = limits.header_deadline + if is_new { Duration::ZERO } else { IDLE };
     let mut shutdown = shutdown.clone();
     let read = tokio::select! {

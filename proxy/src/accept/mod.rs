@@ -6,4 +6,5 @@ pub mod client;
 pub mod head;
 pub mod listen;
 pub mod proxy_protocol;
+pub mod raw;
 pub mod route;

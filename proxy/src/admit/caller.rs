@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::fault::{Fault, Result};
-use crate::state::snapshot::{Caller, Model, Snapshot};
+use crate::state::snapshot::{Caller, Model, Provider, Snapshot};
 
 /// The caller of a presented key. Unknown and revoked keys get the same words, and no error repeats a key (PAIN Q03).
 pub fn identify(snapshot: &Snapshot, presented: Option<&str>, now_ms: u64) -> Result<Arc<Caller>> {
@@ -38,6 +38,29 @@ pub fn permit(snapshot: &Snapshot, caller: &Caller, asked: &str) -> Result<Arc<M
             Err(Fault::caller(404, "model_not_found", message).with_param("model"))
         }
     }
+}
+
+/// The same for a call that names its provider by a raw path: `provider/model` or the plain model must be allowed.
+pub fn permit_via(caller: &Caller, provider: &Arc<Provider>, asked: &str) -> Result<Arc<Model>> {
+    permit_raw(caller, provider, std::slice::from_ref(&asked))?;
+    Ok(Arc::new(Model::via(provider, asked)))
+}
+
+/// A raw call may be made if every model it names is allowed; one that names none, if the whole provider is.
+pub fn permit_raw(caller: &Caller, provider: &Provider, models: &[impl AsRef<str>]) -> Result<()> {
+    let name = &provider.name;
+    let allowed = match models {
+        [] => caller.may_use(&format!("{name}/")),
+        models => models.iter().all(|model| {
+            caller.may_use(model.as_ref()) || caller.may_use(&format!("{name}/{}", model.as_ref()))
+        }),
+    };
+    if allowed {
+        return Ok(());
+    }
+    let message =
+        format!("this API key may not make this call to `{name}`; it needs `{name}/*` or the model's name");
+    Err(Fault::caller(403, "model_not_allowed", message).with_param("model"))
 }
 
 /// The models a caller may use, as it should see them listed.

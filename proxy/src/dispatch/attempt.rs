@@ -50,6 +50,7 @@ pub async fn send(
     let upstream = sent.map_err(|fault| unanswered(step, fault))?;
     match upstream.status() {
         200..=299 => Ok(upstream),
+        status if outgoing.is_raw && !matches!(status, 300..=399 | 401..=403) => Ok(upstream),
         status => Err(refused(step, upstream, status).await),
     }
 }

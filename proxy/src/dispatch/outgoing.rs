@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use penstock_llm::openai::{Operation, Outbound};
-use penstock_plugin_host::{Call, CallBody};
+use penstock_llm::openai::{Operation, Outbound, Request};
+use penstock_plugin_host::CallBody;
 
 use crate::dispatch::plan::Step;
 use crate::exchange::{Exchange, Terms};
@@ -30,9 +30,13 @@ pub struct Outgoing {
     /// Path and query.
     pub path: String,
     /// In the order they are written; framing comes from the body.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Vec<Header>,
     pub body: OutgoingBody,
+    /// The caller speaks the provider's own dialect: errors are passed on as they are.
+    pub is_raw: bool,
 }
+
+type Header = (HeaderName, HeaderValue);
 
 /// The body, written once and straight into the connection's buffer.
 #[derive(Debug)]
@@ -74,34 +78,43 @@ impl OutgoingBody {
 
 /// The request of one attempt at a call, and what its relay has to know.
 pub fn for_step(exchange: &Exchange, step: &Step, terms: Terms) -> Result<(Outgoing, Terms)> {
+    match exchange.admitted.call.as_ref().map(|call| &call.body) {
+        Some(CallBody::Json(request)) => read_call(exchange, step, terms, request),
+        Some(CallBody::Raw(body)) => Ok((raw_call(exchange, step, body)?, terms)),
+        None => Err(Fault::ours(500, "internal", "the call has no body")),
+    }
+}
+
+fn read_call(exchange: &Exchange, step: &Step, terms: Terms, request: &Request) -> Result<(Outgoing, Terms)> {
     let provider = &step.planned.target.provider;
-    let Some(Call {
-        body: CallBody::Json(request),
-        ..
-    }) = &exchange.admitted.call
-    else {
-        return Err(Fault::ours(500, "internal", "the call has no body"));
-    };
-    let ask_usage = provider.usage_option && request.stream() && terms.operation.generates();
+    let operation = request.operation();
+    let ask_usage = provider.usage_option && request.stream() && operation.generates();
     let outbound = request.outbound(&step.planned.model, ask_usage);
     let terms = Terms {
         hide_usage: outbound.usage_added,
         ..terms
     };
     let json = HeaderValue::from_static("application/json");
-    let headers = headers(
-        provider,
-        step.credential.credential.as_ref(),
-        &exchange.accepted.headers.0,
-        Some(json),
-    );
     let outgoing = Outgoing {
         method: Method::POST,
-        path: format!("{}{}", provider.base_path, operation_path(terms.operation)),
-        headers: headers.ok_or_else(|| unusable_credential(provider))?,
+        path: format!("{}{}", provider.base_path, operation_path(operation)),
+        headers: headers(step, &exchange.accepted.headers.0, Some(json))?,
         body: OutgoingBody::Spliced(outbound),
+        is_raw: false,
     };
     Ok((outgoing, terms))
+}
+
+fn raw_call(exchange: &Exchange, step: &Step, body: &Bytes) -> Result<Outgoing> {
+    let accepted = &exchange.accepted;
+    let content_type = accepted.headers.0.get(header::CONTENT_TYPE).cloned();
+    Ok(Outgoing {
+        method: accepted.method.clone(),
+        path: accepted.raw_path.clone().unwrap_or_default(),
+        headers: headers(step, &accepted.headers.0, content_type)?,
+        body: OutgoingBody::Plain(body.clone()),
+        is_raw: true,
+    })
 }
 
 fn unusable_credential(provider: &Provider) -> Box<Fault> {
@@ -122,22 +135,24 @@ pub fn operation_path(operation: Operation) -> &'static str {
     }
 }
 
-/// Host, credential, the provider's own headers, then what the caller may say. `None` if the credential is no header.
-pub fn headers(
-    provider: &Provider,
-    credential: Option<&Credential>,
-    from_caller: &HeaderMap,
-    content_type: Option<HeaderValue>,
-) -> Option<Vec<(HeaderName, HeaderValue)>> {
+/// Host, credential, the provider's own headers, then what the caller may say.
+fn headers(step: &Step, from_caller: &HeaderMap, content_type: Option<HeaderValue>) -> Result<Vec<Header>> {
+    let provider = &step.planned.target.provider;
+    let unusable = || unusable_credential(provider);
     let mut headers = Vec::with_capacity(8);
-    headers.push((header::HOST, HeaderValue::from_str(&authority(provider)).ok()?));
+    headers.push((
+        header::HOST,
+        HeaderValue::from_str(&authority(provider)).map_err(|_| unusable())?,
+    ));
     headers.push((
         header::USER_AGENT,
         HeaderValue::from_static(concat!("penstock/", env!("CARGO_PKG_VERSION"))),
     ));
     headers.extend(content_type.map(|value| (header::CONTENT_TYPE, value)));
-    if let Some((name, value)) = credential.and_then(|credential| authorization(&provider.auth, credential)) {
-        headers.push((name, value?));
+    if let Some(credential) = &step.credential.credential
+        && let Some((name, value)) = authorization(&provider.auth, credential)
+    {
+        headers.push((name, value.ok_or_else(unusable)?));
     }
     headers.extend(provider.headers.iter().cloned());
     for name in FORWARDED {
@@ -146,7 +161,7 @@ pub fn headers(
             headers.push((HeaderName::from_static(name), value.clone()));
         }
     }
-    Some(headers)
+    Ok(headers)
 }
 
 fn authorization(auth: &Auth, credential: &Credential) -> Option<(HeaderName, Option<HeaderValue>)> {

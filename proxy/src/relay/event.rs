@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use penstock_llm::json;
-use penstock_llm::openai::{Delta, EventView, Operation};
-use penstock_llm::splice::{self, Splice};
-use penstock_llm::sse::{self, Frame};
+use penstock_llm::json::Span;
+use penstock_llm::openai::{Delta, EventView, Kind, Logprobs, Operation};
+use penstock_llm::splice::Splice;
+use penstock_llm::sse::Frame;
+use penstock_llm::usage::Usage;
 
 /// An event on its way to the caller.
 #[derive(Debug)]
@@ -24,13 +25,15 @@ pub struct Event {
 pub struct Unreadable;
 
 impl Event {
-    /// Reads a frame. Comments and empty frames have no view.
-    pub fn read(operation: Operation, frame: Frame) -> Result<Self, Unreadable> {
+    /// Reads a frame. Comments and empty frames have no view. Without an operation the dialect is not read: the data is one
+    /// text.
+    pub fn read(operation: Option<Operation>, frame: Frame) -> Result<Self, Unreadable> {
         let data = frame.data();
         let is_done = penstock_llm::openai::is_done(&data);
-        let view = match data.is_empty() || is_done {
-            true => None,
-            false => Some(EventView::read(operation, &data).map_err(|_| Unreadable)?),
+        let view = match (operation, data.is_empty() || is_done) {
+            (_, true) => None,
+            (Some(operation), _) => Some(EventView::read(operation, &data).map_err(|_| Unreadable)?),
+            (None, _) => Some(unread(&data)),
         };
         drop(data);
         Ok(Self {
@@ -94,41 +97,48 @@ impl Event {
         let mut splices = Vec::with_capacity(self.edited.len());
         for (index, text) in &self.edited {
             let delta = self.deltas().get(*index).ok_or(Unreadable)?;
-            splices.push(Splice {
-                span: delta.literal,
-                with: literal(delta, text)?,
-            });
+            splices.push(delta.splice(text).map_err(|_| Unreadable)?);
         }
+        splices.extend(
+            self.view
+                .iter()
+                .flat_map(|view| &view.logprobs)
+                .map(without_logprobs),
+        );
         splices.sort_by_key(|splice| splice.span.start);
-        Ok(spliced(&self.frame, splices))
+        Ok(self.frame.with_data_spliced(&splices))
     }
 }
 
-/// In place where the data is one line; an event whose data is spread over lines is written anew.
-fn spliced(frame: &Frame, mut splices: Vec<Splice>) -> Bytes {
-    if let Some(data) = frame.data_span() {
-        for splice in &mut splices {
-            splice.span = splice.span.offset_by(data.start);
-        }
-        return splice::apply(&frame.raw, &splices).into();
-    }
-    let mut raw = Vec::new();
-    sse::write_frame(
-        frame.event_name(),
-        &splice::apply(&frame.data(), &splices),
-        &mut raw,
-    );
-    raw.into()
+/// Log probabilities spell out the text that an edit has just removed.
+fn without_logprobs(logprobs: &Logprobs) -> Splice {
+    Splice::new(logprobs.span, Bytes::from_static(b"null"))
 }
 
-/// A text as it stands in the event: a JSON string, or the JSON itself where the provider sends arguments as an object.
-fn literal(delta: &Delta, text: &str) -> Result<Bytes, Unreadable> {
-    let mut literal = Vec::with_capacity(text.len() + 2);
-    if delta.raw {
-        json::validate(text.as_bytes(), &json::JsonLimits::default()).map_err(|_| Unreadable)?;
-        literal.extend_from_slice(text.as_bytes());
-    } else {
-        json::escape_into(text, &mut literal);
+/// The whole data as one text of the first choice.
+fn unread(data: &[u8]) -> EventView {
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let literal = Span::new(0, data.len());
+    let text = Delta {
+        choice: 0,
+        kind: Kind::Text,
+        tool: 0,
+        literal,
+        length,
+        raw: true,
+    };
+    EventView {
+        deltas: std::iter::once(text).collect(),
+        finishes: Default::default(),
+        logprobs: Default::default(),
+        usage: usage_in(data),
+        empty_choices: false,
+        is_error: false,
+        content_bearing: true,
     }
-    Ok(literal.into())
+}
+
+/// The usage in a body that is not read otherwise, where it stands as OpenAI's does.
+pub fn usage_in(json: &[u8]) -> Option<Usage> {
+    Usage::read(penstock_llm::json::pointer(json, "/usage")?.of(json))
 }

@@ -1,12 +1,13 @@
 //! The response plugins of one call, in the chain's order: over a stream as it comes, or over a whole answer. No answer
 //! passes a guard by: one that has only the other hook is driven through it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use penstock_llm::openai::{Answer, Segment};
+use penstock_llm::openai::{Answer, Kind, Role};
 use penstock_plugin_host::{
-    AnswerBody, AnswerView, Call, Delta, Edit, Hook, Plugin, PluginState, ResponseVerdict,
+    AnswerBody, AnswerView, Call, Delta, Edit, Hook, Piece, Plugin, PluginState, ResponseVerdict,
 };
 
 use crate::chain::{after_failure, micros, off_worker};
@@ -80,11 +81,39 @@ pub fn check_streamable(chain: &[Arc<Plugin>]) -> Result<()> {
 
 /// Shows a whole answer to every plugin that wants it; the answer as they left it.
 pub fn whole(exchange: &mut Exchange, answer: Answer) -> Result<Answer> {
+    match shown_to_all(exchange, AnswerView::json(answer))?.body {
+        AnswerBody::Json(answer) => Ok(answer),
+        AnswerBody::Assembled(_) => Err(changed_form()),
+    }
+}
+
+/// The same for a body in a dialect that is not read: all of it is one text.
+pub fn text(exchange: &mut Exchange, text: String) -> Result<String> {
+    let piece = Piece {
+        choice: 0,
+        role: Role::Assistant,
+        kind: Kind::Text,
+        text,
+    };
+    match shown_to_all(exchange, AnswerView::assembled(vec![piece]))?.body {
+        AnswerBody::Assembled(pieces) => pieces
+            .into_iter()
+            .next()
+            .map(|piece| piece.text)
+            .ok_or_else(changed_form),
+        AnswerBody::Json(_) => Err(changed_form()),
+    }
+}
+
+fn changed_form() -> Box<Fault> {
+    Fault::ours(500, "internal", "an answer came back in another form")
+}
+
+fn shown_to_all(exchange: &mut Exchange, mut view: AnswerView) -> Result<AnswerView> {
     let snapshot = exchange.snapshot.clone();
     let Some(mut call) = exchange.admitted.call.take() else {
-        return Ok(answer);
+        return Ok(view);
     };
-    let mut view = AnswerView::json(answer);
     let mut result = Ok(());
     for plugin in &snapshot.chain {
         let interests = plugin.interests();
@@ -96,21 +125,13 @@ pub fn whole(exchange: &mut Exchange, answer: Answer) -> Result<Answer> {
             continue;
         };
         exchange.note_runs(plugin, hook, shown.verdict, 1, shown.took);
-        if shown.result.is_err() {
-            result = shown.result;
+        result = shown.result;
+        if result.is_err() {
             break;
         }
     }
     exchange.admitted.call = Some(call);
-    result?;
-    match view.body {
-        AnswerBody::Json(answer) => Ok(answer),
-        AnswerBody::Assembled(_) => Err(Fault::ours(
-            500,
-            "internal",
-            "an answer came back in another form",
-        )),
-    }
+    result.map(|()| view)
 }
 
 /// What one plugin made of a whole answer.
@@ -148,20 +169,21 @@ fn show_texts(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> S
         took: Duration::ZERO,
         result: Ok(()),
     };
-    let AnswerBody::Json(answer) = &mut view.body else {
-        return shown;
-    };
     let mut state = PluginState::default();
-    for index in 0..answer.segments().len() {
-        let segment = answer.segments()[index].clone();
-        let text = answer
-            .text(index)
-            .map(std::borrow::Cow::into_owned)
-            .unwrap_or_default();
-        if text.is_empty() || !plugin.interests().wants_kind(segment.kind) {
+    for (index, choice, kind) in texts(view) {
+        let text = text_of(view, index);
+        if text.is_empty() || !plugin.interests().wants_kind(kind) {
             continue;
         }
-        let delta = whole_delta(index, &segment, &text);
+        let channel = u32::try_from(index).unwrap_or(u32::MAX);
+        let delta = Delta {
+            channel,
+            choice,
+            kind,
+            window: &text,
+            fresh: 0,
+            last: true,
+        };
         let ran = off_worker(text.len(), || plugin.on_event(call, delta, &mut state));
         shown.took += micros(ran.micros);
         let (verdict, result) = match ran.result {
@@ -170,7 +192,7 @@ fn show_texts(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> S
                 None if outcome.edits.is_empty() => (Verdict::Proceed, Ok(())),
                 None => (
                     Verdict::Edit,
-                    put_back(plugin, answer, index, &edited(&text, &outcome.edits)),
+                    put_back(plugin, view, index, edited(&text, &outcome.edits)),
                 ),
             },
             Err(fault) => after_failure(plugin, &fault),
@@ -184,16 +206,29 @@ fn show_texts(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> S
     shown
 }
 
-fn whole_delta<'t>(index: usize, segment: &Segment, text: &'t str) -> Delta<'t> {
-    let channel = u32::try_from(index).unwrap_or(u32::MAX);
-    Delta {
-        channel,
-        choice: segment.choice,
-        kind: segment.kind,
-        window: text,
-        fresh: 0,
-        last: true,
+/// Place, choice and kind of each text.
+fn texts(view: &AnswerView) -> Vec<(usize, u32, Kind)> {
+    match &view.body {
+        AnswerBody::Json(answer) => answer
+            .segments()
+            .iter()
+            .enumerate()
+            .map(|(index, text)| (index, text.choice, text.kind))
+            .collect(),
+        AnswerBody::Assembled(pieces) => pieces
+            .iter()
+            .enumerate()
+            .map(|(index, piece)| (index, piece.choice, piece.kind))
+            .collect(),
     }
+}
+
+fn text_of(view: &AnswerView, index: usize) -> String {
+    match &view.body {
+        AnswerBody::Json(answer) => answer.text(index).map(Cow::into_owned),
+        AnswerBody::Assembled(pieces) => pieces.get(index).map(|piece| piece.text.clone()),
+    }
+    .unwrap_or_default()
 }
 
 fn edited(text: &str, edits: &[Edit]) -> String {
@@ -208,7 +243,13 @@ fn edited(text: &str, edits: &[Edit]) -> String {
     out
 }
 
-fn put_back(plugin: &Plugin, answer: &mut Answer, index: usize, text: &str) -> Result<()> {
-    let cannot = |_| Fault::plugin_failed(plugin.name(), &"its edit does not fit into the answer");
-    answer.replace_text(index, text).map_err(cannot)
+fn put_back(plugin: &Plugin, view: &mut AnswerView, index: usize, text: String) -> Result<()> {
+    let misfit = || Fault::plugin_failed(plugin.name(), &"its edit does not fit into the answer");
+    match &mut view.body {
+        AnswerBody::Json(answer) => answer.replace_text(index, &text).map_err(|_| misfit()),
+        AnswerBody::Assembled(pieces) => {
+            pieces.get_mut(index).ok_or_else(misfit)?.text = text;
+            Ok(())
+        }
+    }
 }

@@ -52,6 +52,24 @@ pub fn allowed_origin(cors: &Cors, headers: &HeaderMap) -> Option<HeaderValue> {
     is_allowed.then(|| origin.clone())
 }
 
+/// Whether a body is text that a guard can read.
+pub fn is_text(headers: &HeaderMap) -> bool {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
+    essence.starts_with("text/")
+        || ["json", "xml", "javascript", "x-ndjson"]
+            .iter()
+            .any(|kind| essence.ends_with(kind))
+}
+
 /// Whether a body comes as server-sent events.
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
     let starts = |value: &HeaderValue| {
@@ -115,6 +133,19 @@ impl Head {
         if let Some(id) = theirs.get("x-request-id").or_else(|| theirs.get("request-id")) {
             head.headers
                 .push((HeaderName::from_static("x-upstream-request-id"), id.clone()));
+        }
+        head
+    }
+
+    /// The head of a raw answer that is passed on piece by piece, coded as it came.
+    pub fn of_raw(status: u16, theirs: &HeaderMap) -> Self {
+        let length = theirs
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut head = Self::of_provider(status, theirs, length);
+        for name in [header::CONTENT_ENCODING, header::CONTENT_DISPOSITION] {
+            head.headers
+                .extend(theirs.get(&name).map(|value| (name, value.clone())));
         }
         head
     }

@@ -5,6 +5,7 @@ pub mod downstream;
 pub mod event;
 pub mod guard;
 pub mod head;
+pub mod pass;
 pub mod replay;
 pub mod reply;
 pub mod stage;

@@ -16,7 +16,8 @@ pub async fn relay(
     terms: Terms,
     text: &str,
 ) -> std::result::Result<(), Stop> {
-    let text = match guarded(exchange, terms.operation, text) {
+    let operation = terms.operation.unwrap_or(Operation::Chat);
+    let text = match guarded(exchange, operation, text) {
         Ok(text) => text,
         Err(fault) => return whole::refuse(down, exchange, &fault).await,
     };
@@ -24,7 +25,7 @@ pub async fn relay(
     let id = exchange.accepted.id.clone();
     let created = exchange.accepted.at_ms / 1000;
     let envelope = Envelope {
-        operation: terms.operation,
+        operation,
         id: &id,
         created,
         model: &model,

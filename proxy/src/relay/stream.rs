@@ -291,7 +291,8 @@ impl Pump<'_> {
     async fn end(&mut self, down: &mut Downstream<'_>) -> std::result::Result<Relay, Stop> {
         let rest = self.reader.finish();
         let is_cut = rest.is_some_and(|rest| !sse::is_blank(&rest));
-        if is_cut || !self.progress.is_complete() {
+        let is_complete = self.terms.operation.is_none() || self.progress.is_complete();
+        if is_cut || !is_complete {
             return self.break_off(down, ended_early(), Outcome::Broken).await;
         }
         self.commit(down).await?;

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::header;
-use penstock_llm::openai::{Answer, ErrorView};
+use penstock_llm::openai::{Answer, ErrorView, Operation};
 
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
 use crate::fault::{Cause, Fault};
 use crate::relay::downstream::{Downstream, Stop};
+use crate::relay::event::usage_in;
 use crate::relay::guard;
 use crate::relay::stream::Relay;
 use crate::state::answer::{Head, Interrupted, Source};
@@ -29,17 +30,38 @@ pub async fn relay(
     let body = down.wait(read(&mut upstream, exchange, terms, counters)).await?;
     exchange.relayed.upstream_wait += waited.elapsed();
     upstream.finish().await;
-    let checked = body.and_then(|body| parse(body, terms));
-    let answer = match checked {
-        Ok(answer) => answer,
+    let parsed = body.and_then(|body| match terms.operation {
+        Some(operation) => parse(body, operation).map(Body::Read),
+        None => Ok(Body::Unread(body)),
+    });
+    let guarded = match parsed {
+        Ok(Body::Read(answer)) => {
+            exchange.relayed.usage = answer.usage();
+            guard::whole(exchange, answer).map(|answer| answer.bytes().clone())
+        }
+        Ok(Body::Unread(body)) => unread(exchange, body),
         Err((fault, outcome)) => return Ok(Relay::NotCommitted(fault, outcome)),
     };
-    exchange.relayed.usage = answer.usage();
-    match guard::whole(exchange, answer) {
-        Ok(answer) => write(down, exchange, head, answer.bytes().clone()).await?,
+    match guarded {
+        Ok(body) => write(down, exchange, head, body).await?,
         Err(fault) => refuse(down, exchange, &fault).await?,
     }
     Ok(Relay::Ended)
+}
+
+/// A body whose dialect is read, or not.
+enum Body {
+    Read(Answer),
+    Unread(Bytes),
+}
+
+/// What is not read is metered where its usage stands as OpenAI's does, and guarded where it is text.
+fn unread(exchange: &mut Exchange, body: Bytes) -> crate::fault::Result<Bytes> {
+    exchange.relayed.usage = usage_in(&body);
+    match String::from_utf8(body.to_vec()) {
+        Ok(text) => Ok(guard::text(exchange, text)?.into()),
+        Err(_) => Ok(body),
+    }
 }
 
 type Checked<T> = std::result::Result<T, (Box<Fault>, Outcome)>;
@@ -116,8 +138,8 @@ impl Pieces {
 }
 
 /// An answer is one JSON object, and no error in disguise (PAIN C03).
-fn parse(body: Bytes, terms: Terms) -> Checked<Answer> {
-    let answer = Answer::read(terms.operation, body).map_err(|_| (unreadable(), Outcome::Broken))?;
+fn parse(body: Bytes, operation: Operation) -> Checked<Answer> {
+    let answer = Answer::read(operation, body).map_err(|_| (unreadable(), Outcome::Broken))?;
     match answer.error() {
         None => Ok(answer),
         Some(error) => Err((error_in_answer(error), Outcome::ErrorEvent)),

@@ -37,6 +37,9 @@ pub fn count(metrics: &Metrics, exchange: &Exchange) {
             .inc();
     }
     plugins(metrics, exchange);
+    if let Some(limit) = relayed.error.as_ref().and_then(|error| error.limit) {
+        metrics.rejected.with_label_values(&[limit]).inc();
+    }
     if let (Some(served), Some(usage)) = (&exchange.dispatched.served_by, &relayed.usage) {
         tokens(metrics, &served.target.provider.name, usage);
     }

@@ -160,6 +160,23 @@ impl Metrics {
     }
 }
 
+/// One more of what a gauge counts, until it is dropped.
+#[derive(Debug)]
+pub struct OneMore(IntGauge);
+
+impl OneMore {
+    pub fn of(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
     let collector = made.expect("names and labels are literals of this file");
     registry

@@ -240,6 +240,27 @@ pub struct Model {
     pub created: u64,
 }
 
+impl Model {
+    /// What a raw path names: one provider, under the provider's own name for the model.
+    pub fn via(provider: &Arc<Provider>, model: &str) -> Self {
+        let target = Target {
+            id: format!("raw {}", provider.name).into(),
+            provider: provider.clone(),
+            model: model.into(),
+            weight: 1,
+            price: None,
+            timeouts: provider.timeouts,
+        };
+        let pattern = ModelPattern::Exact(model.into());
+        Self {
+            name: model.into(),
+            pattern,
+            targets: vec![Arc::new(target)],
+            created: 0,
+        }
+    }
+}
+
 /// One place a call can go to.
 #[derive(Debug)]
 pub struct Target {
