@@ -51,7 +51,7 @@ pub struct Call {
 pub enum CallBody {
     /// A body that Penstock reads: segments, pointers and edits.
     Json(Request),
-    /// Bytes that are only passed on: no segments, no pointers, no edits.
+    /// Bytes in a dialect that Penstock does not read. Where they are UTF-8 they are one text segment; no pointers.
     Raw(Bytes),
 }
 
@@ -105,6 +105,10 @@ pub struct AnswerView {
 }
 
 /// Where a whole answer comes from.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most answers are the large one, and a box would cost each of them an allocation"
+)]
 #[derive(Clone)]
 pub enum AnswerBody {
     /// The body of an answer that is not streamed.

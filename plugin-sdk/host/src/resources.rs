@@ -71,6 +71,24 @@ impl Guest {
     }
 }
 
+impl Guest {
+    /// The one text of a body that Penstock does not read.
+    fn replace_raw(&mut self, text: String, is_text: bool) -> Edited {
+        if self.stage != Stage::Request {
+            return Ok(Err(wit::EditError::ReadOnly));
+        }
+        if !is_text {
+            return Ok(Err(wit::EditError::NotFound));
+        }
+        if self.call_before.is_none() {
+            self.call_before = Some(self.call.body.clone());
+        }
+        self.call.body = CallBody::Raw(text.into());
+        self.edited = true;
+        Ok(Ok(()))
+    }
+}
+
 impl wit::Host for Guest {}
 
 impl wit::HostCall for Guest {
@@ -112,14 +130,14 @@ impl wit::HostCall for Guest {
     fn segments(&mut self, handle: Resource<CallHandle>) -> wasmtime::Result<Vec<wit::Segment>> {
         Ok(match &self.call(&handle, 0)?.body {
             CallBody::Json(request) => shown(request.segments()),
-            CallBody::Raw(_) => Vec::new(),
+            CallBody::Raw(bytes) => raw_text(bytes).map(shown_raw).into_iter().collect(),
         })
     }
 
     fn text(&mut self, handle: Resource<CallHandle>, segment: u32) -> wasmtime::Result<Option<String>> {
         Ok(match &self.call(&handle, 0)?.body {
             CallBody::Json(request) => request.text(segment as usize).map(|text| text.into_owned()),
-            CallBody::Raw(_) => None,
+            CallBody::Raw(bytes) => raw_text(bytes).filter(|_| segment == 0).map(str::to_owned),
         })
     }
 
@@ -142,6 +160,12 @@ impl wit::HostCall for Guest {
     }
 
     fn replace_text(&mut self, handle: Resource<CallHandle>, segment: u32, text: String) -> Edited {
+        // looked at first: each way charges for the text, once
+        if matches!(self.call.body, CallBody::Raw(_)) {
+            let body = self.call(&handle, text.len())?.body.bytes();
+            let is_text = segment == 0 && raw_text(body).is_some();
+            return self.replace_raw(text, is_text);
+        }
         self.edit_call(&handle, text.len(), wit::EditError::NotFound, |request| {
             request.replace_text(segment as usize, &text)
         })
@@ -243,6 +267,22 @@ fn shown_segment(place: usize, segment: &openai::Segment) -> wit::Segment {
             openai::Provenance::Provider => wit::Provenance::Provider,
         },
         length: segment.length,
+    }
+}
+
+/// A body that Penstock does not read is one text, if it is text at all: no guard is passed by on a raw route.
+fn raw_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+}
+
+fn shown_raw(text: &str) -> wit::Segment {
+    wit::Segment {
+        index: 0,
+        choice: 0,
+        role: wit::Role::User,
+        kind: wit::Kind::Text,
+        provenance: wit::Provenance::Caller,
+        length: saturated(text.len()),
     }
 }
 
