@@ -1,5 +1,4 @@
 //! What Wasmtime makes of the contract; written by its macro, and used by this crate alone.
-#![expect(clippy::all, reason = "written by a macro")]
 
 wasmtime::component::bindgen!({
     path: "../wit",

@@ -41,6 +41,7 @@ pub struct Instance {
     store: Store<Guest>,
     instance: wasmtime::component::Instance,
     funcs: Funcs,
+    /// Hooks that it was lent to.
     pub uses: u32,
     /// When its last hook ended.
     pub idle_since: Instant,
@@ -120,6 +121,7 @@ impl Instance {
         call: &mut Call,
         answer: Option<&mut AnswerView>,
     ) {
+        self.uses += 1;
         let output = limits.output_for(input_bytes);
         self.store.set_epoch_deadline(limits.hook_ticks(input_bytes));
         self.store.set_hostcall_fuel(output);

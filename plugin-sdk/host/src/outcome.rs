@@ -105,6 +105,9 @@ mod tests {
         }
     }
 
+    /// `start`, `end`, `text`
+    type Said = (u32, u32, &'static str);
+
     fn said(edits: &[(u32, u32, &str)], hold: u32) -> wit::Outcome {
         let edits = edits.iter().map(|(start, end, text)| wit::Edit {
             start: *start,
@@ -132,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_broken_rule_is_refused() {
-        let everything: [(&[(u32, u32, &str)], u32); 9] = [
+        let everything: [(&[Said], u32); 9] = [
             (&[(0, 8, "")], 0),
             (&[(3, 1, "")], 0),
             (&[(u32::MAX, u32::MAX, "")], 0),

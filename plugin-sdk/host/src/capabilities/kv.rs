@@ -34,9 +34,9 @@ struct Entry {
 
 impl Entries {
     pub fn new(clock: &Clock) -> Entries {
-        let cache = Cache::builder()
+        let cache = Cache::<Box<str>, Entry>::builder()
             .max_capacity(MOST_BYTES)
-            .weigher(|key: &Box<str>, entry: &Entry| weight(key, entry))
+            .weigher(|key, entry| weight(key, entry))
             .expire_after(Lifetime)
             .build();
         Entries {

@@ -1,0 +1,8 @@
+//! Plugins from the outside: what loads, what a good guest gets, and what a hostile one cannot do.
+
+mod capabilities;
+mod cost;
+mod good;
+mod guests;
+mod hostile;
+mod loading;
