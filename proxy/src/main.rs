@@ -54,40 +54,34 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let command = CommandLine::parse().command;
-    let environment = Environment::process();
-    logging::start(&environment);
-    match command {
-        Command::Run(config) => run(config, environment),
-        Command::Check(config) => check(config, &environment),
-        Command::Plugin(command) => command.run(),
-        Command::Version => {
-            println!("penstock {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
-    }
+    logging::start(&Environment::process());
+    let done = match command {
+        Command::Run(config) => run(config),
+        Command::Check(config) => check(config),
+        Command::Plugin(command) => return command.run(),
+        Command::Version => Ok(version()),
+    };
+    done.unwrap_or_else(|problems| {
+        eprintln!("{problems}");
+        ExitCode::from(BAD_CONFIG)
+    })
 }
 
-fn run(config: Config, environment: Environment) -> ExitCode {
-    match startup::load(ConfigSource::find(config.config), None, environment) {
-        Ok(startup) => server::run(startup),
-        Err(problems) => refuse(&problems),
-    }
+fn run(config: Config) -> Result<ExitCode, Problems> {
+    let startup = startup::load(ConfigSource::find(config.config), None, Environment::process())?;
+    Ok(server::run(startup))
 }
 
-fn check(config: Config, environment: &Environment) -> ExitCode {
-    match startup::check(&ConfigSource::find(config.config), environment) {
-        Ok(summary) => {
-            for warning in &summary.warnings {
-                eprintln!("warning: {warning}");
-            }
-            println!("{summary}");
-            ExitCode::SUCCESS
-        }
-        Err(problems) => refuse(&problems),
+fn check(config: Config) -> Result<ExitCode, Problems> {
+    let summary = startup::check(&ConfigSource::find(config.config), &Environment::process())?;
+    for warning in &summary.warnings {
+        eprintln!("warning: {warning}");
     }
+    println!("{summary}");
+    Ok(ExitCode::SUCCESS)
 }
 
-fn refuse(problems: &Problems) -> ExitCode {
-    eprintln!("{problems}");
-    ExitCode::from(BAD_CONFIG)
+fn version() -> ExitCode {
+    println!("penstock {}", env!("CARGO_PKG_VERSION"));
+    ExitCode::SUCCESS
 }

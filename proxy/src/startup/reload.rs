@@ -17,7 +17,7 @@ use penstock_plugin_host::PluginEngine;
 
 use crate::startup::certificates::{CertificateSet, Certificates};
 use crate::startup::chain::Chain;
-use crate::startup::problem::Problems;
+use crate::startup::problem::{Mark, Problem, Problems};
 use crate::startup::sources::{Environment, Seen};
 use crate::startup::{ConfigSource, ProcessSettings, Reading, read};
 use crate::state::snapshot::Snapshot;
@@ -168,12 +168,19 @@ impl ReloadHandle {
     /// takes.
     pub fn reload_now(&self) -> Result<u64, Problems> {
         let (reply, outcome) = sync_channel(1);
-        self.orders
-            .send(Order::Reload(reply))
-            .expect("the thread ends only when this handle is dropped");
-        outcome
-            .recv()
-            .expect("the thread answers every order before it ends")
+        let asked = self.orders.send(Order::Reload(reply)).ok();
+        asked.and_then(|()| outcome.recv().ok()).unwrap_or_else(|| {
+            // Only a panic ends the thread while this handle is alive: the generation of the moment keeps serving.
+            let message = "the thread that follows the files has ended".to_owned();
+            let remedy = "see the log, and restart the gateway".to_owned();
+            Err(Problem {
+                file: "penstock".into(),
+                mark: Mark::default(),
+                message,
+                remedy,
+            }
+            .into())
+        })
     }
 }
 

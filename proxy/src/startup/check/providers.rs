@@ -68,7 +68,8 @@ impl Checker<'_> {
             return providers;
         }
         if field.value.as_ref().is_some_and(|entries| entries.0.is_empty()) {
-            self.findings.problem(field.mark, "no providers", "add a provider with a base_url");
+            self.findings
+                .problem(field.mark, "no providers", "add a provider with a base_url");
         }
         for (name, entry) in field.value.iter().flat_map(|entries| &entries.0) {
             let (Some(text), Some(provider)) = (&name.value, &entry.value) else {

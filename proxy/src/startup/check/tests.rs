@@ -104,9 +104,18 @@ fn the_embedded_configuration_is_right() {
     let folder = plugins.parent().unwrap().to_str().unwrap();
     let here = [("PENSTOCK_PLUGIN_DIR", folder), ("OPENAI_API_KEY", "sk-canary")];
     let summary = check(&ConfigSource::Embedded, &Environment::of(here)).unwrap();
-    assert_eq!((summary.models, summary.providers, summary.plugins, summary.keys), (4, 2, 3, 1));
+    assert_eq!(
+        (summary.models, summary.providers, summary.plugins, summary.keys),
+        (4, 2, 3, 1)
+    );
     let warnings: Vec<String> = summary.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("groq") && !warnings[0].contains("openai ("), "{warnings:?}");
-    assert!(warnings[1].contains("the demo key sk-penstock-demo is accepted"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("groq") && !warnings[0].contains("openai ("),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings[1].contains("the demo key sk-penstock-demo is accepted"),
+        "{warnings:?}"
+    );
 }

@@ -279,30 +279,58 @@ fn chain_of_two(folder: &tempfile::TempDir, replacement: &str) -> String {
 #[test]
 fn a_plugin_that_did_not_change_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("penstock.yaml"), chain_of_two(&folder, "[one]")).unwrap();
+    std::fs::write(
+        folder.path().join("penstock.yaml"),
+        chain_of_two(&folder, "[one]"),
+    )
+    .unwrap();
     let served = serve(folder);
     let before = served.snapshot.load_full();
     served.write("penstock.yaml", &chain_of_two(&served.folder, "[two]"));
-    wait_until("the second generation serves", || served.snapshot.load().generation == 2);
+    wait_until("the second generation serves", || {
+        served.snapshot.load().generation == 2
+    });
     let after = served.snapshot.load_full();
-    assert!(!Arc::ptr_eq(&before.chain[0], &after.chain[0]), "other settings make another plugin");
-    assert!(Arc::ptr_eq(&before.chain[1], &after.chain[1]), "the same file and settings are the same plugin");
+    assert!(
+        !Arc::ptr_eq(&before.chain[0], &after.chain[0]),
+        "other settings make another plugin"
+    );
+    assert!(
+        Arc::ptr_eq(&before.chain[1], &after.chain[1]),
+        "the same file and settings are the same plugin"
+    );
 }
 
 #[test]
 fn pain_a07_a_corrupt_component_is_refused_by_name_and_the_old_one_keeps_serving() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("penstock.yaml"), chain_of_two(&folder, "[one]")).unwrap();
+    std::fs::write(
+        folder.path().join("penstock.yaml"),
+        chain_of_two(&folder, "[one]"),
+    )
+    .unwrap();
     let served = serve(folder);
     let path = served.folder.path().join("guard-secrets.wasm");
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let refused = served.handle.reload_now().unwrap_err().to_string();
-    assert!(refused.contains("penstock.yaml:7:16: plugin guard-secrets: "), "{refused}");
-    assert_eq!((served.snapshot.load().generation, served.snapshot.load().chain.len()), (1, 2));
+    assert!(
+        refused.contains("penstock.yaml:7:16: plugin guard-secrets: "),
+        "{refused}"
+    );
+    assert_eq!(
+        (
+            served.snapshot.load().generation,
+            served.snapshot.load().chain.len()
+        ),
+        (1, 2)
+    );
     let wrong = chain_of_two(&served.folder, "[one]").replace("replacement", "replacment");
     served.write("penstock.yaml", &wrong);
     let refused = served.handle.reload_now().unwrap_err().to_string();
-    assert!(refused.contains("penstock.yaml:8:15: plugin guard-secrets: refused its settings"), "{refused}");
+    assert!(
+        refused.contains("penstock.yaml:8:15: plugin guard-secrets: refused its settings"),
+        "{refused}"
+    );
     assert_eq!(served.snapshot.load().generation, 1);
 }
