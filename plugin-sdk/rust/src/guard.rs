@@ -13,7 +13,7 @@ pub fn on_event<G: TextGuard>(guard: &G, delta: Delta, state: Vec<u8>) -> Outcom
         delta.window,
         delta.fresh as usize,
         delta.last,
-        own.to_vec(),
+        own,
     );
     if let TextVerdict::End(refusal) = guard.text(&mut window) {
         return Outcome {

@@ -8,7 +8,7 @@ use crate::{Edit, Kind};
 ///
 /// Offsets are bytes of [`text`](TextWindow::text), as it was when the hook was called.
 #[derive(Debug)]
-pub struct TextWindow {
+pub struct TextWindow<'a> {
     text: String,
     fresh: usize,
     last: bool,
@@ -16,11 +16,11 @@ pub struct TextWindow {
     choice: u32,
     edits: Vec<Edit>,
     hold_from: Option<usize>,
-    state: Vec<u8>,
-    state_changed: bool,
+    state: &'a [u8],
+    next_state: Option<Vec<u8>>,
 }
 
-impl TextWindow {
+impl<'a> TextWindow<'a> {
     /// A window by hand; the SDK makes them for hooks, tests may make their own.
     pub fn new(
         kind: Kind,
@@ -28,7 +28,7 @@ impl TextWindow {
         text: impl Into<String>,
         fresh: usize,
         last: bool,
-        state: Vec<u8>,
+        state: &'a [u8],
     ) -> Self {
         TextWindow {
             text: text.into(),
@@ -39,13 +39,13 @@ impl TextWindow {
             edits: Vec::new(),
             hold_from: None,
             state,
-            state_changed: false,
+            next_state: None,
         }
     }
 
     /// A whole text: one window, and the last.
     pub fn whole(kind: Kind, choice: u32, text: impl Into<String>) -> Self {
-        TextWindow::new(kind, choice, text, 0, true, Vec::new())
+        TextWindow::new(kind, choice, text, 0, true, &[])
     }
 
     /// What was held back before, then the new text.
@@ -97,14 +97,13 @@ impl TextWindow {
 
     /// What this plugin remembered of this channel; empty at its beginning.
     pub fn state(&self) -> &[u8] {
-        &self.state
+        self.next_state.as_deref().unwrap_or(self.state)
     }
 
     /// Remembers bytes until this channel's next window. The host bounds all channels of a stream together to 64 KiB.
-    pub fn set_state(&mut self, state: Vec<u8>) {
-        if self.state != state {
-            self.state = state;
-            self.state_changed = true;
+    pub fn set_state(&mut self, state: &[u8]) {
+        if self.state() != state {
+            self.next_state = Some(state.to_vec());
         }
     }
 
@@ -135,7 +134,7 @@ impl TextWindow {
 
     /// The new state where it changed.
     pub(crate) fn changed_state(&mut self) -> Option<Vec<u8>> {
-        self.state_changed.then(|| std::mem::take(&mut self.state))
+        self.next_state.take()
     }
 
     /// The edits in order, and how many bytes at the end are held.

@@ -74,11 +74,10 @@ impl State {
         }
     }
 
-    pub fn written(self) -> Vec<u8> {
-        if self == State::default() {
-            return Vec::new();
-        }
-        vec![self.within.map_or(0, |rule| rule + 1), self.before as u8]
+    /// Nothing where there is nothing to remember.
+    pub fn written(self) -> Option<[u8; 2]> {
+        let bytes = [self.within.map_or(0, |rule| rule + 1), self.before as u8];
+        (self != State::default()).then_some(bytes)
     }
 }
 

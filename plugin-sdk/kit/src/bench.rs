@@ -1,0 +1,259 @@
+//! Measures a plugin in the real host: time and memory of each hook that it wants, with ordinary inputs.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use penstock_llm::openai::{Answer, Operation};
+use penstock_plugin_host::{
+    AnswerView, Call, Candidate, Delta, Hook, Interests, Kind, Limits, Plugin, PluginState, Ran, Summary,
+};
+
+use crate::build::build;
+use crate::cases::{CallShape, Cases};
+use crate::drive::{Bench, call_with};
+use crate::error::KitError;
+use crate::folder::Folder;
+
+/// Enough for a median that repeats, and for caches and pools to be warm.
+const TIME_PER_INPUT: Duration = Duration::from_millis(300);
+const MOST_RUNS: usize = 100_000;
+
+/// A wasm page.
+const PAGE_BYTES: usize = 65_536;
+
+/// One hook with one input.
+#[derive(Debug)]
+pub struct Measured {
+    /// The hook and the input.
+    pub what: &'static str,
+    /// How often it ran.
+    pub runs: usize,
+    /// Time in the host's view: with the way into the sandbox and back.
+    pub median: Duration,
+    /// The fastest.
+    pub min: Duration,
+    /// The slowest, usually another process's fault.
+    pub max: Duration,
+    /// The least linear memory with which it runs.
+    pub memory_bytes: usize,
+}
+
+/// Builds the folder and measures it, with the settings at the head of `tests/cases.yaml`.
+pub fn bench(folder: &Path) -> Result<Vec<Measured>, KitError> {
+    let built = build(folder, None)?;
+    let folder = Folder::open(folder)?;
+    let settings = match folder.cases() {
+        path if path.is_file() => Cases::read(&path)?.common_settings(),
+        _ => "{}".to_string(),
+    };
+    let component =
+        std::fs::read(&built.path).map_err(|error| KitError::file("cannot read", &built.path, &error))?;
+    let mut bench = Bench::new(component.into(), folder.capabilities()?)?;
+    let plugin = bench.plugin(&settings).map_err(|why| {
+        KitError::new(format!(
+            "{why}\nput settings to measure with at the head of tests/cases.yaml: `settings: {{...}}`"
+        ))
+    })?;
+    let inputs = inputs(&plugin.interests());
+    inputs
+        .into_iter()
+        .map(|input| measured(&bench, &settings, &plugin, input))
+        .collect()
+}
+
+/// The lines that `penstock plugin bench` prints.
+pub fn table(rows: &[Measured]) -> String {
+    let mut out = format!(
+        "{:<30} {:>10} {:>10} {:>10} {:>10}\n",
+        "", "median_us", "min_us", "max_us", "memory_kib"
+    );
+    for row in rows {
+        let [median, min, max] = [row.median, row.min, row.max].map(|time| time.as_nanos() as f64 / 1000.0);
+        let memory = row.memory_bytes / 1024;
+        // writing to a String does not fail
+        let _ = writeln!(
+            out,
+            "{:<30} {median:>10.2} {min:>10.2} {max:>10.2} {memory:>10}",
+            row.what
+        );
+    }
+    out
+}
+
+type Run = Box<dyn Fn(&Plugin) -> Result<Duration, String>>;
+
+struct Input {
+    what: &'static str,
+    run: Run,
+}
+
+fn inputs(interests: &Interests) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    if interests.wants(Hook::OnRequest) {
+        inputs.push(Input {
+            what: "on-request, 2 KB chat",
+            run: Box::new(on_request),
+        });
+    }
+    if interests.wants(Hook::OnRoute) {
+        inputs.push(Input {
+            what: "on-route, 3 candidates",
+            run: Box::new(on_route),
+        });
+    }
+    if interests.wants(Hook::OnResponse) {
+        inputs.push(Input {
+            what: "on-response, 2 KB answer",
+            run: Box::new(on_response),
+        });
+    }
+    if interests.wants_kind(Kind::Text) {
+        inputs.push(Input {
+            what: "on-event, 10 bytes",
+            run: Box::new(|plugin| on_event(plugin, 10)),
+        });
+        inputs.push(Input {
+            what: "on-event, 200 bytes",
+            run: Box::new(|plugin| on_event(plugin, 200)),
+        });
+    }
+    if interests.wants(Hook::OnComplete) {
+        inputs.push(Input {
+            what: "on-complete",
+            run: Box::new(on_complete),
+        });
+    }
+    inputs
+}
+
+fn measured(bench: &Bench, settings: &str, plugin: &Arc<Plugin>, input: Input) -> Result<Measured, KitError> {
+    eprintln!("measuring {} ...", input.what);
+    let failed = |why: String| KitError::new(format!("{}: {why}", input.what));
+    let mut times = Vec::new();
+    let end = Instant::now() + TIME_PER_INPUT;
+    while times.len() < MOST_RUNS && (Instant::now() < end || times.is_empty()) {
+        times.push((input.run)(plugin).map_err(failed)?);
+    }
+    times.sort_unstable();
+    Ok(Measured {
+        what: input.what,
+        runs: times.len(),
+        median: times[times.len() / 2],
+        min: times[0],
+        max: times[times.len() - 1],
+        memory_bytes: least_memory(bench, settings, &input.run).map_err(failed)?,
+    })
+}
+
+/// The least limit under which the plugin starts and the hook runs, found by halving.
+fn least_memory(bench: &Bench, settings: &str, run: &Run) -> Result<usize, String> {
+    let runs = |pages: usize| {
+        let limits = Limits {
+            memory_bytes: pages * PAGE_BYTES,
+            ..Limits::default()
+        };
+        bench
+            .load(settings, limits)
+            .is_ok_and(|plugin| run(&plugin).is_ok())
+    };
+    let (mut too_few, mut enough) = (0, Limits::default().memory_bytes / PAGE_BYTES);
+    while enough - too_few > 1 {
+        let middle = too_few + (enough - too_few) / 2;
+        if runs(middle) {
+            enough = middle;
+        } else {
+            too_few = middle;
+        }
+    }
+    Ok(enough * PAGE_BYTES)
+}
+
+/// About 2 KB of ordinary prose and code.
+fn text(bytes: usize) -> String {
+    const TEXT: &str = "The pump in hall 3 was serviced on Tuesday; its seal is fine. `let flow = sensor.read()?;` gives \
+                        1.25 l/s, which is what the data sheet says. Ask the team if the valve should stay open! ";
+    TEXT.chars().cycle().take(bytes).collect()
+}
+
+fn sample_call() -> Result<Call, String> {
+    let message = |role: &str, content: String| serde_json::json!({"role": role, "content": content});
+    let messages = [
+        message("system", text(300)),
+        message("user", text(1200)),
+        message("user", text(350)),
+    ];
+    let body = serde_json::json!({"model": "gpt-4o-mini", "messages": messages, "temperature": 0.2});
+    call_with(&CallShape::default(), Bytes::from(body.to_string()))
+}
+
+fn on_request(plugin: &Plugin) -> Result<Duration, String> {
+    let mut call = sample_call()?;
+    timed(|| plugin.on_request(&mut call))
+}
+
+fn on_route(plugin: &Plugin) -> Result<Duration, String> {
+    let candidate = |number: u32| Candidate {
+        provider: format!("provider-{number}"),
+        model: "gpt-4o-mini".to_string(),
+        weight: number + 1,
+        input_price: Some(150_000_000 * u64::from(number + 1)),
+        output_price: Some(600_000_000),
+        in_flight: number,
+        first_byte_us: Some(200_000 + number),
+        failures: 0,
+    };
+    let candidates: Vec<Candidate> = (0..3).map(candidate).collect();
+    let mut call = sample_call()?;
+    timed(|| plugin.on_route(&mut call, &candidates))
+}
+
+fn on_response(plugin: &Plugin) -> Result<Duration, String> {
+    let body = serde_json::json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1_767_225_600, "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text(1850)}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 400, "total_tokens": 420},
+    });
+    let answer =
+        Answer::read(Operation::Chat, Bytes::from(body.to_string())).map_err(|error| error.message)?;
+    let mut view = AnswerView::json(answer);
+    let mut call = sample_call()?;
+    timed(|| plugin.on_response(&mut call, &mut view))
+}
+
+fn on_event(plugin: &Plugin, bytes: usize) -> Result<Duration, String> {
+    let window = text(bytes);
+    let delta = Delta {
+        channel: 0,
+        choice: 0,
+        kind: Kind::Text,
+        window: &window,
+        fresh: 0,
+        last: false,
+    };
+    let mut call = sample_call()?;
+    let mut state = PluginState::default();
+    timed(|| plugin.on_event(&mut call, delta, &mut state))
+}
+
+fn on_complete(plugin: &Plugin) -> Result<Duration, String> {
+    let summary = Summary {
+        status: 200,
+        ending: "complete",
+        attempts: 1,
+        ..Summary::default()
+    };
+    let mut call = sample_call()?;
+    timed(|| plugin.on_complete(&mut call, &summary))
+}
+
+fn timed<T>(run: impl FnOnce() -> Ran<T>) -> Result<Duration, String> {
+    let start = Instant::now();
+    let ran = run();
+    let time = start.elapsed();
+    ran.result
+        .map(|_| time)
+        .map_err(|fault| format!("the plugin {fault}"))
+}
