@@ -14,7 +14,7 @@ import urllib.request
 
 import plugins
 import tools
-from steps import ROOT, TARGET, StepFailed, run, say
+from steps import ROOT, TARGET, StepFailed, attach, say
 
 GATEWAY, ADMIN, PROVIDER = ("127.0.0.1", 8080), ("127.0.0.1", 9090), ("127.0.0.1", 8081)
 # The start takes a fraction of a second; a machine that needs more than this has another problem.
@@ -59,6 +59,9 @@ With OpenAI's SDK (pip install openai), only the base URL changes:
 
 def main() -> int:
     started = time.monotonic()
+    # A shell that starts this in the background makes it deaf to Ctrl-C, and so would be the servers' owner.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         for address in (GATEWAY, ADMIN, PROVIDER):
             refuse_taken(address)
@@ -66,6 +69,9 @@ def main() -> int:
         processes = start()
     except StepFailed as failure:
         say(f"make run: {failure}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nmake run: stopped")
         return 1
     say(INVITATION)
     say(provider_line())
@@ -84,13 +90,8 @@ def refuse_taken(address) -> None:
 
 def build() -> None:
     tools.for_building()
-    run(["cargo", "build", "--release", "--workspace", "--bins", "--quiet" if quick() else "--locked"])
+    attach(["cargo", "build", "--release", "--workspace", "--bins", "--locked"])
     plugins.build_all()
-
-
-def quick() -> bool:
-    """Cargo is quiet where there is little to build, and shows its progress where there is much."""
-    return (TARGET / "release/penstock").exists()
 
 
 def start() -> list:
@@ -133,7 +134,6 @@ def provider_line() -> str:
 
 def wait(processes: list) -> int:
     """Until Ctrl-C, or until one of the two ends by itself."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while all(process.poll() is None for process in processes):
             time.sleep(0.2)

@@ -99,6 +99,14 @@ def run(command, log: str | None = None, show: bool = True, env: dict | None = N
     return text
 
 
+def attach(command) -> None:
+    """Runs a command on this terminal, where it can show its progress. Raises StepFailed unless it ends well."""
+    say("$ " + shlex.join(map(str, command)))
+    code = subprocess.run(list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+    if code != 0:
+        raise StepFailed(f"{shlex.join(map(str, command))} ended with {code}, see above")
+
+
 def run_tests(command, log: str, **options) -> Counts:
     """Runs a test runner and reads its closing lines; one that executed no test has failed."""
     try:
@@ -123,16 +131,16 @@ CLOSING_LINES = [
 
 
 def counted(text: str) -> Counts:
-    """The tests in a runner's output, summed over its closing lines, plus the skips that single tests announced."""
+    """The tests in a runner's output, summed over its closing lines; those that said `skipped: ...` did not pass."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    total = Counts(skipped=len(re.findall(r"^\s*SKIPPED: ", text, re.M)))
     for pattern in CLOSING_LINES:
+        total = Counts()
         for match in pattern.finditer(text):
             total += read_counts(" ".join(value for value in match.groups() if value), match.groupdict())
         if total.passed or total.failed:
-            break
-    # A test that only announced its skip has been counted as passed by its runner.
-    return total
+            announced = len(re.findall(r"^\s*skipped: ", text, re.M))
+            return total + Counts(passed=-announced, skipped=announced)
+    return Counts()
 
 
 def read_counts(words: str, named: dict) -> Counts:
