@@ -243,11 +243,14 @@ impl Search<'_> {
         let first = from.max((end + 1).saturating_sub(WIDTH));
         let cut = (first..end).find(|place| {
             let there = &self.text[*place..];
-            let word_start = self.before(*place) != Before::Word;
-            let cuts = |rule: &Rule| rule.prefix.starts_with(there) && (word_start || !rule.at_word_start);
-            self.scanner.rules.iter().any(cuts)
+            self.scanner.prefilter.may_begin(there) && self.cuts(there, self.before(*place) != Before::Word)
         });
         cut.unwrap_or(end)
+    }
+
+    fn cuts(&self, there: &[u8], word_start: bool) -> bool {
+        let cuts = |rule: &Rule| rule.prefix.starts_with(there) && (word_start || !rule.at_word_start);
+        self.scanner.rules.iter().any(cuts)
     }
 
     /// The character before a place.
