@@ -88,7 +88,7 @@ fn outbound(c: &mut Criterion) {
         });
     });
     group.bench_function("one splice in 2 KB", |b| {
-        b.iter(|| apply(black_box(&body), &splices))
+        b.iter(|| apply(black_box(&body), &splices));
     });
     group.finish();
 }

@@ -43,7 +43,7 @@ fn events(c: &mut Criterion) {
     let mut group = c.benchmark_group("frames");
     group.throughput(Throughput::Elements(1));
     group.bench_function("read one event", |b| {
-        b.iter(|| EventView::read(Operation::Chat, black_box(&data)))
+        b.iter(|| EventView::read(Operation::Chat, black_box(&data)));
     });
     group.finish();
 }

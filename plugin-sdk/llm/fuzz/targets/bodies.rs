@@ -22,7 +22,11 @@ fuzz_target!(|data: &[u8]| {
         judge::sent(op, &body);
     }
     assert!(valid || Usage::read(&body).is_none());
-    drop((ErrorView::read(&body), unescape(&body), pointer(&body, "/messages/0/content")));
+    drop((
+        ErrorView::read(&body),
+        unescape(&body),
+        pointer(&body, "/messages/0/content"),
+    ));
 });
 
 /// As deep as serde_json goes, or it looks so.

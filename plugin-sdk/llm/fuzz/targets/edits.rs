@@ -15,9 +15,18 @@ const TEMPLATES: [(Operation, &str); 3] = [
 fuzz_target!(|input: (u8, String, Vec<(u8, u8, String)>, String)| {
     let (which, pointer, edits, body) = input;
     let (operation, template) = TEMPLATES[usize::from(which) % TEMPLATES.len()];
-    let body = if body.starts_with('{') { body } else { template.to_owned() };
-    let limits = ReadLimits { max_bytes: 1 << 20, ..ReadLimits::default() };
-    let Ok(mut request) = Request::read(operation, Bytes::from(body), &limits) else { return };
+    let body = if body.starts_with('{') {
+        body
+    } else {
+        template.to_owned()
+    };
+    let limits = ReadLimits {
+        max_bytes: 1 << 20,
+        ..ReadLimits::default()
+    };
+    let Ok(mut request) = Request::read(operation, Bytes::from(body), &limits) else {
+        return;
+    };
     for (kind, segment, text) in edits {
         let before = request.clone();
         let done = match kind % 3 {
@@ -26,9 +35,14 @@ fuzz_target!(|input: (u8, String, Vec<(u8, u8, String)>, String)| {
             _ => request.remove(&pointer).is_ok(),
         };
         if !done {
-            assert_eq!(request.bytes(), before.bytes(), "an edit that failed left something");
+            assert_eq!(
+                request.bytes(),
+                before.bytes(),
+                "an edit that failed left something"
+            );
         }
-        let fresh = Request::read(operation, request.bytes().clone(), &limits).expect("edits leave a valid request");
+        let fresh =
+            Request::read(operation, request.bytes().clone(), &limits).expect("edits leave a valid request");
         assert_eq!((fresh.model(), fresh.stream()), (before.model(), before.stream()));
         assert_eq!(fresh.segments().len(), request.segments().len());
     }
@@ -37,7 +51,9 @@ fuzz_target!(|input: (u8, String, Vec<(u8, u8, String)>, String)| {
 /// A text's literal is exchanged, and nothing on either side of it.
 fn replaced(request: &mut Request, segment: usize, text: &str) -> bool {
     let before = request.clone();
-    let Some(span) = before.segments().get(segment).map(|found| found.span) else { return false };
+    let Some(span) = before.segments().get(segment).map(|found| found.span) else {
+        return false;
+    };
     if request.replace_text(segment, text).is_err() {
         return false;
     }

@@ -9,12 +9,18 @@ const LONGEST_EVENT: usize = 4096;
 
 fuzz_target!(|data: &[u8]| {
     // The first byte says how long the pieces are: every third is as long, the others are single bytes.
-    let Some((step, stream)) = data.split_first() else { return };
+    let Some((step, stream)) = data.split_first() else {
+        return;
+    };
     let (whole, rest) = frames(&[stream]);
     let mut pieces = Vec::new();
     let mut left = stream;
     while !left.is_empty() {
-        let length = if pieces.len() % 3 == 0 { usize::from(*step).max(1) } else { 1 };
+        let length = if pieces.len() % 3 == 0 {
+            usize::from(*step).max(1)
+        } else {
+            1
+        };
         let (piece, more) = left.split_at(length.min(left.len()));
         pieces.push(piece);
         left = more;
@@ -23,12 +29,20 @@ fuzz_target!(|data: &[u8]| {
     if let (Some(rest), Some(cut_rest)) = (rest, cut_rest) {
         assert_eq!(whole, cut);
         assert_eq!(rest, cut_rest);
-        let joined: Vec<u8> = whole.iter().flat_map(|frame| frame.raw.to_vec()).chain(rest).collect();
+        let joined: Vec<u8> = whole
+            .iter()
+            .flat_map(|frame| frame.raw.to_vec())
+            .chain(rest)
+            .collect();
         assert_eq!(joined, stream);
     }
     for frame in &whole {
         assert!(frame.raw.len() <= LONGEST_EVENT);
-        assert!(frame.data_span().is_none_or(|span| span.of(&frame.raw) == &*frame.data()));
+        assert!(
+            frame
+                .data_span()
+                .is_none_or(|span| span.of(&frame.raw) == &*frame.data())
+        );
     }
 });
 
