@@ -5,6 +5,7 @@ mod charset;
 mod matching;
 mod pem;
 mod prefilter;
+mod raw;
 mod rules;
 mod scan;
 mod settings;
@@ -54,6 +55,9 @@ impl Plugin for GuardSecrets {
 
 impl OnRequest for GuardSecrets {
     fn on_request(&self, call: &Call) -> RequestVerdict {
+        if call.operation() == Operation::Raw {
+            return self.raw_request(call);
+        }
         for segment in call.segments() {
             if segment.length < SHORTEST_SECRET || !self.kinds.contains(segment.kind.into()) {
                 continue;
@@ -115,6 +119,22 @@ impl GuardSecrets {
                 format!("a secret in the request could not be redacted: {error:?}"),
             )
         })
+    }
+
+    /// A body that is only passed on cannot be edited, so a secret in it is refused whatever the action.
+    fn raw_request(&self, call: &Call) -> RequestVerdict {
+        match raw::first_secret(&self.scanner, call.length(), |offset, length| {
+            call.read(offset, length)
+        }) {
+            Some(rule) => RequestVerdict::Refuse(refuse(
+                400,
+                "secret_detected",
+                format!(
+                    "the request contains a secret (rule {rule}), and a body that is passed on is not redacted"
+                ),
+            )),
+            None => RequestVerdict::Proceed,
+        }
     }
 
     /// Names the rule, never the secret.
