@@ -47,24 +47,23 @@ def cases() -> Counts:
 
 
 def reproducible() -> Counts:
-    """The same sources give the same bytes from two other folders, each with a target folder of its own."""
+    """The same sources give the same bytes from another folder, with a target folder of its own."""
+    build_all()
+    here = digests(ROOT)
     with tempfile.TemporaryDirectory(prefix="penstock-build-") as scratch:
-        digests = [build_copy(Path(scratch) / name) for name in ("one", "a/deeper/folder")]
-    here = {folder.name: digest(BUILT / f"{folder.name}.wasm") for folder in folders()}
-    wrong = [name for name in here if any(other[name] != here[name] for other in digests)]
+        copy = Path(scratch) / "a/deeper/folder"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", ".git", "node_modules"))
+        for folder in folders():
+            run([PENSTOCK, "plugin", "build", copy / "plugins" / folder.name], show=False)
+        there = digests(copy)
     for name in here:
-        say(f"{name} {here[name]} {'DIFFERS' if name in wrong else 'the same three times'}")
+        say(f"{name} {here[name]} here, {there[name]} there")
+    wrong = [name for name in here if there[name] != here[name]]
     if wrong:
         raise StepFailed(f"built from another folder these have other bytes: {', '.join(wrong)}")
     return Counts(passed=len(here))
 
 
-def build_copy(copy: Path) -> dict:
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", ".git", "node_modules"))
-    for folder in folders():
-        run([PENSTOCK, "plugin", "build", copy / "plugins" / folder.name], show=False)
-    return {folder.name: digest(copy / "target/plugins" / f"{folder.name}.wasm") for folder in folders()}
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def digests(root: Path) -> dict:
+    built = {folder.name: root / "target/plugins" / f"{folder.name}.wasm" for folder in folders()}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in built.items()}

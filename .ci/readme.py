@@ -1,4 +1,4 @@
-"""Runs the shell blocks of a README word for word, in an empty folder, as a reader would paste them."""
+"""Holds a README to its word: runs its shell blocks in an empty folder, checks its configurations."""
 
 import os
 import re
@@ -9,6 +9,8 @@ from pathlib import Path
 from steps import TARGET, Counts, StepFailed, run
 
 FENCE = re.compile(r"^```(?:sh|bash|shell)\n(.*?)^```$", re.M | re.S)
+
+YAML = re.compile(r"^```yaml\n(.*?)^```$", re.M | re.S)
 
 
 def run_blocks(readme: Path) -> Counts:
@@ -24,4 +26,20 @@ def run_blocks(readme: Path) -> Counts:
         (Path(scratch) / "empty").mkdir()
         path = f"{TARGET / 'release'}:{os.environ['PATH']}"
         run(["bash", script], log=f"readme-{readme.parent.name}", cwd=Path(scratch), env={"PATH": path})
+    return Counts(passed=len(blocks))
+
+
+def check_configurations(readme: Path) -> Counts:
+    """Every YAML block of a README is a whole configuration, and `penstock check` has nothing against it."""
+    blocks = YAML.findall(readme.read_text())
+    if not blocks:
+        raise StepFailed(f"{readme} has no YAML block")
+    with tempfile.TemporaryDirectory(prefix="penstock-readme-") as scratch:
+        # Paths in a configuration start at its own folder, which is the repository's for a reader.
+        (Path(scratch) / "target").symlink_to(TARGET)
+        for block in blocks:
+            config = Path(scratch) / "penstock.yaml"
+            config.write_text(block)
+            secrets = {name: f"sk-{name.lower()}-0123456789" for name in re.findall(r"env:(\w+)", block)}
+            run([TARGET / "release/penstock", "check", "--config", config], env=secrets)
     return Counts(passed=len(blocks))

@@ -32,6 +32,7 @@ def main() -> None:
     report.step("plugin cases", plugins.cases)
     report.step("plugins build the same twice", plugins.reproducible)
     report.step("plugin guide", lambda: readme.run_blocks(ROOT / "plugin-sdk/rust/README.md"))
+    report.step("configurations in README.md", lambda: readme.check_configurations(ROOT / "README.md"))
     report.step("python client", python_client)
     report.step("node client", node_client)
     report.step("make run", smoke.works_as_printed)
