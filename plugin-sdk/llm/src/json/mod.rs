@@ -10,7 +10,7 @@ use std::fmt;
 pub(crate) use cursor::{Cursor, Literal, ValueKind};
 pub use pointer::pointer;
 pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
-pub(crate) use text::escape_inner_into;
+pub(crate) use text::{escape_inner_into, lossy};
 pub use text::{escape_into, unescape};
 
 /// Nesting that `JsonLimits::default()` allows: what serde_json allows, far above any schema seen in the wild.

@@ -10,19 +10,27 @@ pub fn unescape(literal: &[u8]) -> Cow<'_, str> {
     let inner = literal.strip_prefix(b"\"").unwrap_or(literal);
     let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
     let Some(first) = memchr::memchr(b'\\', inner) else {
-        return String::from_utf8_lossy(inner);
+        return lossy(inner);
     };
     let mut text = String::with_capacity(inner.len());
     let (mut at, mut escape) = (0, Some(first));
     while let Some(found) = escape {
-        text.push_str(&String::from_utf8_lossy(&inner[at..found]));
+        text.push_str(&lossy(&inner[at..found]));
         let (decoded, next) = escape_at(inner, found).unwrap_or((char::REPLACEMENT_CHARACTER, found + 1));
         text.push(decoded);
         at = next;
         escape = memchr::memchr(b'\\', &inner[at..]).map(|further| at + further);
     }
-    text.push_str(&String::from_utf8_lossy(&inner[at..]));
+    text.push_str(&lossy(&inner[at..]));
     Cow::Owned(text)
+}
+
+/// As `String::from_utf8_lossy`, which looks at each character; this looks at words where all is well.
+pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// Writes `text` as a string literal, with its quotes, escaping only what JSON demands.
@@ -62,7 +70,10 @@ pub(crate) fn escape_inner_into(text: &str, out: &mut Vec<u8>) {
 #[inline]
 pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
     const WORD: usize = size_of::<u64>();
+    const BLOCK: usize = 32;
     let mut at = at;
+    // most strings are keys and end within two words; blocks, which the compiler makes vectors of, are for texts
+    let blocks_from = at + 2 * WORD;
     while let Some(word) = bytes.get(at..at + WORD) {
         let word = u64::from_le_bytes(word.try_into().expect("the slice is one word long"));
         let special = specials(word);
@@ -70,14 +81,26 @@ pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {
             return at + (special.trailing_zeros() / 8) as usize;
         }
         at += WORD;
+        if at == blocks_from {
+            while let Some(block) = bytes.get(at..at + BLOCK)
+                && !block.iter().fold(false, |any, byte| any | is_special(*byte))
+            {
+                at += BLOCK;
+            }
+        }
     }
     while let Some(byte) = bytes.get(at) {
-        if *byte < 0x20 || *byte == b'"' || *byte == b'\\' {
+        if is_special(*byte) {
             break;
         }
         at += 1;
     }
     at
+}
+
+#[inline]
+fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 /// Sets the high bit of the bytes that are special; exact for the lowest one, which is the only one asked for

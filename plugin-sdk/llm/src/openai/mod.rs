@@ -22,7 +22,7 @@ pub use request::{ReadLimits, Request};
 
 use std::borrow::Cow;
 
-use crate::json::{Span, unescape};
+use crate::json::{Span, lossy, unescape};
 
 /// What a caller asks for; one path each.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -137,7 +137,7 @@ impl Segment {
         let literal = self.span.of(body);
         match (self.kind.has_text(), self.raw) {
             (false, _) => None,
-            (true, true) => Some(String::from_utf8_lossy(literal)),
+            (true, true) => Some(lossy(literal)),
             (true, false) => Some(unescape(literal)),
         }
     }
