@@ -10,7 +10,7 @@ use bytes::Bytes;
 use self::index::Index;
 use super::edit::{self, Move};
 use super::outbound::{self, Outbound};
-use super::{BodyError, BodyErrorKind, EditError, Operation, Provenance, Role, Segment};
+use super::{BodyError, BodyErrorKind, EditError, Kind, Operation, Provenance, Role, Segment};
 use crate::json::{self, DEFAULT_MAX_DEPTH, JsonLimits, Span};
 use crate::splice::Splice;
 
@@ -204,27 +204,81 @@ impl Request {
             return Err(EditError::Invalid);
         }
         let list = self.index.list.ok_or(EditError::NotFound)?;
-        let messages = json::children(&self.bytes, list).ok_or(EditError::NotFound)?;
-        let mut message = Vec::with_capacity(text.len() + 40);
-        message.extend_from_slice(b"{\"role\":");
+        let (at, comma) = self.message_place(list, position)?;
+        let mut message = Vec::with_capacity(text.len() + 48);
+        message.extend_from_slice(if comma == Comma::Before {
+            b",{\"role\":"
+        } else {
+            b"{\"role\":"
+        });
         json::escape_into(role.as_str(), &mut message);
         message.extend_from_slice(b",\"content\":");
+        let content = at + message.len();
         json::escape_into(text, &mut message);
+        let content = Span::new(content, at + message.len());
         message.push(b'}');
-        let length = message.len();
-        let (at, behind_comma) = match (messages.get(position), messages.last()) {
-            (Some(next), _) => {
-                message.push(b',');
-                (next.value.start, 0)
-            }
-            (None, Some(last)) => {
-                message.insert(0, b',');
-                (last.value.end, 1)
-            }
-            (None, None) => (list.start + 1, 0),
-        };
-        let added = Span::new(at + behind_comma, at + behind_comma + length);
-        self.edit_with(&[Splice::insert(at, message)], Some(added))
+        let added = Span::new(at + usize::from(comma == Comma::Before), at + message.len());
+        if comma == Comma::Behind {
+            message.push(b',');
+        }
+        let splice = Splice::insert(at, message);
+        let bytes = edit::spliced(&self.bytes, std::slice::from_ref(&splice), self.limits.max_bytes)?;
+        // what a fresh read would refuse: one text too many, or a message where nothing may be that deep
+        if self.index.segments.len() >= self.limits.max_segments || self.limits.max_depth < MESSAGE_DEPTH {
+            return Err(EditError::Invalid);
+        }
+        self.bytes = bytes;
+        self.message_added(
+            &splice,
+            added,
+            Segment {
+                role,
+                kind: Kind::Text,
+                provenance: Provenance::Plugin,
+                choice: 0,
+                tool: 0,
+                length: u32::try_from(text.len()).unwrap_or(u32::MAX),
+                span: content,
+                raw: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// The offset at which a message goes in, and where it needs a comma.
+    fn message_place(&self, list: Span, position: usize) -> Result<(usize, Comma), EditError> {
+        let inner = &self.bytes[list.start + 1..list.end - 1];
+        if self.index.messages == 0 {
+            return Ok((list.start + 1, Comma::None));
+        }
+        if position >= self.index.messages {
+            return Ok((list.start + 1 + inner.trim_ascii_end().len(), Comma::Before));
+        }
+        if position == 0 {
+            return Ok((list.end - 1 - inner.trim_ascii_start().len(), Comma::Behind));
+        }
+        let messages = json::children(&self.bytes, list).ok_or(EditError::NotFound)?;
+        let next = messages.get(position).ok_or(EditError::NotFound)?;
+        Ok((next.value.start, Comma::Behind))
+    }
+
+    /// Moves the index along with a message that was put between two others. An insertion there changes nothing else, so
+    /// the body need not be read again.
+    fn message_added(&mut self, splice: &Splice, added: Span, segment: Segment) {
+        let moved = Move::of(splice);
+        let place = self
+            .index
+            .segments
+            .partition_point(|other| other.span.start < splice.span.start);
+        for behind in &mut self.index.segments[place..] {
+            behind.span = Span::new(moved.offset(behind.span.start), moved.offset(behind.span.end));
+        }
+        self.index.segments.insert(place, segment);
+        self.index.messages += 1;
+        self.index.shift(moved);
+        self.added.retain_mut(|span| kept(span, splice));
+        let place = self.added.partition_point(|other| *other < added);
+        self.added.insert(place, added);
     }
 
     fn add_to_prompt(&mut self, position: usize, text: &str) -> Result<(), EditError> {
@@ -246,20 +300,14 @@ impl Request {
         self.edit(&[Splice::insert(at, added)])
     }
 
-    fn edit(&mut self, sorted: &[Splice]) -> Result<(), EditError> {
-        self.edit_with(sorted, None)
-    }
-
     /// Makes splices that may change the request's shape: indexes anew, and changes nothing if that fails.
-    fn edit_with(&mut self, sorted: &[Splice], added: Option<Span>) -> Result<(), EditError> {
+    fn edit(&mut self, sorted: &[Splice]) -> Result<(), EditError> {
         let bytes = edit::spliced(&self.bytes, sorted, self.limits.max_bytes)?;
         let mut index = Index::read(self.operation, &bytes, &self.limits).map_err(|_| EditError::Invalid)?;
         // from the last splice to the first, so that the ones to come are still where they say
         for splice in sorted.iter().rev() {
             self.added.retain_mut(|span| kept(span, splice));
         }
-        self.added.extend(added);
-        self.added.sort_unstable();
         for segment in &mut index.segments {
             let before = self
                 .added
@@ -272,6 +320,17 @@ impl Request {
         self.index = index;
         Ok(())
     }
+}
+
+/// The body, the list and the message are one inside the other.
+const MESSAGE_DEPTH: usize = 3;
+
+/// What keeps a new message apart from the others.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Comma {
+    None,
+    Before,
+    Behind,
 }
 
 /// A pointer's tokens, if plugins may edit there.

@@ -105,6 +105,29 @@ fn messages_are_added_with_their_comma() {
 }
 
 #[test]
+fn a_message_is_refused_where_a_fresh_read_would_refuse_it() {
+    let limits = ReadLimits {
+        max_segments: 3,
+        ..ReadLimits::default()
+    };
+    let mut request = Request::read(Operation::Chat, TWO.into(), &limits).expect("two texts");
+    assert_eq!(request.add_message(0, Role::User, "third"), Ok(()));
+    let before = request.bytes().clone();
+    assert_eq!(
+        request.add_message(0, Role::User, "fourth"),
+        Err(EditError::Invalid)
+    );
+    let flat = ReadLimits {
+        max_depth: 2,
+        ..ReadLimits::default()
+    };
+    let mut empty =
+        Request::read(Operation::Chat, r#"{"model":"m","messages":[]}"#.into(), &flat).expect("flat");
+    assert_eq!(empty.add_message(0, Role::User, "deep"), Err(EditError::Invalid));
+    assert_eq!((request.bytes(), request.segments().len()), (&before, 3));
+}
+
+#[test]
 fn what_plugins_added_stays_marked_while_other_edits_are_made() {
     let mut request = chat(TWO);
     let marks = |request: &Request| -> Vec<bool> {

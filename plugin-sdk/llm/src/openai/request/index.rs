@@ -1,6 +1,6 @@
 //! The one pass over a request body: every rule about what is taken, and where everything is.
 
-use crate::json::{Cursor, Span, ValueKind};
+use crate::json::{Cursor, Span, ValueKind, lossy};
 use crate::openai::edit::Move;
 use crate::openai::error::{BodyErrorKind, Fault};
 use crate::openai::keys::Keys;
@@ -21,6 +21,8 @@ pub(super) struct Index {
     pub segments: Vec<Segment>,
     /// The value of `messages`, `prompt` or `input`.
     pub list: Option<Span>,
+    /// How many messages a chat has; 0 for other operations.
+    pub messages: usize,
 }
 
 /// What the caller's `stream_options` say of usage.
@@ -100,6 +102,7 @@ struct Draft {
     stream: Option<Span>,
     usage_option: Option<UsageOption>,
     list: Option<Span>,
+    messages: usize,
 }
 
 impl Draft {
@@ -117,7 +120,7 @@ impl Draft {
                     self.stream_options(reader)
                         .map_err(|fault| fault.within("stream_options"))?;
                 }
-                (b"messages", Operation::Chat) => self.list(reader, "messages", messages)?,
+                (b"messages", Operation::Chat) => self.messages = self.list(reader, "messages", messages)?,
                 (b"prompt", Operation::Completions) => self.list(reader, "prompt", texts)?,
                 // the text behind the gap that is to be filled
                 (b"suffix", Operation::Completions) => {
@@ -145,7 +148,7 @@ impl Draft {
             ));
         }
         // the bytes were UTF-8, so nothing is lost
-        let name = String::from_utf8_lossy(&reader.cursor.text(&literal)).into_owned();
+        let name = lossy(&reader.cursor.text(&literal)).into_owned();
         self.model = Some((name, literal.span));
         Ok(())
     }
@@ -184,17 +187,17 @@ impl Draft {
     }
 
     /// The member that holds the texts: `read` reads it.
-    fn list<'c, 'a>(
+    fn list<'c, 'a, T>(
         &mut self,
         reader: &mut Reader<'c, 'a>,
         name: &'static str,
-        read: fn(&mut Reader<'c, 'a>) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        read: fn(&mut Reader<'c, 'a>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         reader.cursor.kind()?;
         let start = reader.cursor.offset();
-        read(reader).map_err(|fault| fault.within(name))?;
+        let read = read(reader).map_err(|fault| fault.within(name))?;
         self.list = Some(Span::new(start, reader.cursor.offset()));
-        Ok(())
+        Ok(read)
     }
 
     fn finish(self, op: Operation, found: Found) -> Result<Index, Fault> {
@@ -215,6 +218,7 @@ impl Draft {
             usage_option: self.usage_option.unwrap_or(UsageOption::Absent),
             segments: found.segments.into_vec(),
             list: self.list,
+            messages: self.messages,
         })
     }
 }
@@ -233,11 +237,17 @@ fn include_usage(reader: &mut Reader<'_, '_>) -> Result<UsageOption, Fault> {
     })
 }
 
-fn messages(reader: &mut Reader<'_, '_>) -> Result<(), Fault> {
+/// Reads the messages and counts them.
+fn messages(reader: &mut Reader<'_, '_>) -> Result<usize, Fault> {
     if reader.cursor.kind()? != ValueKind::Array {
-        return reader.refuse("", "must be an array of messages");
+        return reader.refuse("", "must be an array of messages").map(|()| 0);
     }
-    reader.each(Reader::message)
+    let mut count = 0;
+    reader.each(|reader| {
+        count += 1;
+        reader.message()
+    })?;
+    Ok(count)
 }
 
 /// A prompt or an input: a string, or an array of strings, parts (for moderations and embeddings of images) and tokens.
