@@ -79,6 +79,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its place in tables of handles.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Operation(operation) => operation as usize,
+            Self::Models => 4,
+            Self::Raw => 5,
+            Self::Realtime => 6,
+            Self::Preflight => 7,
+            Self::Unknown => 8,
+        }
+    }
+
     pub fn label(self) -> &'static str {
         match self {
             Self::Operation(Operation::Chat) => "chat",
@@ -184,6 +196,10 @@ pub struct Relayed {
     pub ending: Ending,
     pub error: Option<ErrorMark>,
     pub usage: Option<Usage>,
+    /// Of a realtime session: whether `usage` is all that it used, as far as the provider said.
+    pub metered: Option<bool>,
+    /// Text of the answer, in bytes: what an estimate goes by.
+    pub text_bytes: u64,
     pub bytes_out: u64,
     /// Since the head of the request was complete.
     pub first_byte: Option<Duration>,
@@ -286,6 +302,12 @@ impl Exchange {
         self.admit_body(PluginOperation::Raw, model, CallBody::Raw(body));
     }
 
+    /// The same for a session, which has no body: plugins see who wants it, and for which model.
+    pub fn admit_realtime(&mut self, model: Arc<str>) {
+        self.admitted.streamed = true;
+        self.admit_body(PluginOperation::Realtime, model, CallBody::Raw(Bytes::new()));
+    }
+
     fn admit_body(&mut self, operation: PluginOperation, model: Arc<str>, body: CallBody) {
         self.admitted.model = Some(model.clone());
         self.admitted.call = Some(Call {
@@ -330,7 +352,11 @@ impl Exchange {
         });
     }
 
+    /// Ends it in an error. What the caller is not told goes to the log, under the request's id.
     pub fn fail(&mut self, ending: Ending, fault: &Fault) {
+        if let Some(detail) = &fault.detail {
+            log::info!("{}: {}: {detail}", self.accepted.id, fault.code);
+        }
         self.relayed.ending = ending;
         self.relayed.error = Some(fault.mark());
     }

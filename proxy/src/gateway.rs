@@ -1,6 +1,8 @@
 //! The life of one connection and of one request: a few lines per stage, in the order a request meets them. What each
 //! stage decides is its own business; that every request is settled exactly once is this file's.
 
+pub mod realtime;
+
 use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
 
 use crate::accept::route::{self, Route};
-use crate::accept::{body, call, head, listen, raw};
+use crate::accept::{body, call, handshake, head, listen, raw};
 use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
 use crate::dispatch::attempt::{self, Failed};
@@ -43,6 +45,7 @@ use crate::state::snapshot::{Model, Provider};
 pub struct Gateway {
     pub state: Arc<State>,
     pub upstreams: Arc<Upstreams>,
+    pub realtime: realtime::Realtime,
 }
 
 /// One client connection.
@@ -95,10 +98,13 @@ impl HttpServerApp for Connection {
         let is_new = self.is_new.swap(false, Ordering::Relaxed);
         let limits = self.gateway.state.snapshot.load().limits.clone();
         listen::read_head(&mut session, &limits, is_new, shutdown).await?;
-        let stays = self
-            .gateway
-            .serve(&mut session, self.peer.map(|peer| peer.ip()))
-            .await;
+        let peer = self.peer.map(|peer| peer.ip());
+        if handshake::is_handshake(&session) {
+            // Boxed: what is rare must not make every connection's state larger.
+            Box::pin(realtime::serve(&self.gateway, session, peer, shutdown)).await;
+            return None;
+        }
+        let stays = self.gateway.serve(&mut session, peer).await;
         if !stays {
             session.shutdown().await;
             return None;
@@ -168,12 +174,10 @@ impl Gateway {
             Route::Operation(operation) => self.accept_call(session, exchange, operation, None).await,
             Route::Models => Ok(Work::Models),
             Route::Model(name) => Ok(Work::Model(name)),
-            Route::Raw { provider, rest } => self.accept_raw(session, exchange, &provider, &rest).await,
-            Route::Realtime => Err(Fault::caller(
-                426,
-                "upgrade_required",
-                "this page speaks WebSocket only",
-            )),
+            Route::Raw { provider, rest } => {
+                Box::pin(self.accept_raw(session, exchange, &provider, &rest)).await
+            }
+            Route::Realtime => Err(handshake::required(session.req_header().version)),
         }
     }
 
@@ -228,7 +232,8 @@ impl Gateway {
     ) -> std::result::Result<(), Stop> {
         let done = match accepted {
             Ok(Work::Call(read)) => self.call(down, exchange, *read).await,
-            Ok(Work::Raw(read)) => self.raw(down, exchange, *read).await,
+            // Boxed: what is rare must not make every call's state larger.
+            Ok(Work::Raw(read)) => Box::pin(self.raw(down, exchange, *read)).await,
             Ok(Work::Models) => list_models(down, exchange).await,
             Ok(Work::Model(name)) => show_model(down, exchange, &name).await,
             Ok(Work::Preflight) => preflight(down, exchange).await,
@@ -246,7 +251,8 @@ impl Gateway {
     }
 
     async fn call(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: call::Read) -> Ended {
-        let Some(key) = read.idempotency_key.clone() else {
+        let is_kept = !exchange.snapshot.idempotency.window.is_zero();
+        let Some(key) = read.idempotency_key.clone().filter(|_| is_kept) else {
             return self.work(down, exchange, read).await;
         };
         let caller = exchange
@@ -267,7 +273,7 @@ impl Gateway {
                     recording,
                     keep: false,
                 };
-                self.first(down, exchange, read, claim).await
+                Box::pin(self.first(down, exchange, read, claim)).await
             }
         }
     }
@@ -433,9 +439,9 @@ impl Gateway {
         exchange.dispatched.served_by = Some(served);
         let relayed = if streams {
             let _live = OneMore::of(&self.state.metrics.live_streams);
-            relay::stream::relay(down, exchange, upstream, head, terms).await?
+            Box::pin(relay::stream::relay(down, exchange, upstream, head, terms)).await?
         } else if passes {
-            relay::pass::relay(down, exchange, upstream, head).await?
+            Box::pin(relay::pass::relay(down, exchange, upstream, head)).await?
         } else {
             whole::relay(down, exchange, upstream, head, terms, &self.state.counters).await?
         };

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod call;
 pub mod client;
+pub mod handshake;
 pub mod head;
 pub mod listen;
 pub mod proxy_protocol;

@@ -76,7 +76,7 @@ pub fn models(path: &str, body: &[u8]) -> Result<Vec<String>> {
         .first()
         .is_some_and(|first| first.is_ascii_whitespace() || *first == b'{')
     {
-        let named: Named = serde_json::from_slice(body).map_err(|error| ambiguous(&error))?;
+        let named: Named = serde_json::from_slice(body).map_err(|_| ambiguous())?;
         models.extend(named.0);
     }
     Ok(models)
@@ -86,11 +86,10 @@ fn until(rest: &str, ends: &str) -> String {
     rest.split(|c| ends.contains(c)).next().unwrap_or("").to_owned()
 }
 
-fn ambiguous(error: &serde_json::Error) -> Box<Fault> {
+/// The parser's own words might quote the body.
+fn ambiguous() -> Box<Fault> {
     let message = "the body is not a JSON object with at most one text `model`";
-    Fault::caller(400, "invalid_json", message)
-        .with_param("model")
-        .with_detail(error)
+    Fault::caller(400, "invalid_json", message).with_param("model")
 }
 
 /// The `model` of a JSON object. Two would be read one way here and another way there.

@@ -55,7 +55,8 @@ pub async fn send(
     }
 }
 
-fn unanswered(step: &Step, fault: Box<Fault>) -> Failed {
+/// An attempt that came to no answer.
+pub fn unanswered(step: &Step, fault: Box<Fault>) -> Failed {
     step.planned.health.failed();
     let outcome = match &*fault.code {
         "upstream_timeout" => Outcome::Timeout,
@@ -73,12 +74,17 @@ async fn refused(step: &Step, mut upstream: Upstream, status: u16) -> Failed {
     let headers = upstream.headers().clone();
     let body = error_body(&mut upstream).await;
     upstream.finish().await;
+    refusal(step, status, &headers, body)
+}
+
+/// What an answer means that is not the one asked for: its status, and as much of its body as was read.
+pub fn refusal(step: &Step, status: u16, headers: &HeaderMap, body: Bytes) -> Failed {
     let name = &step.planned.target.provider.name;
     let (fault, outcome) = match status {
         300..=399 => (redirected(name), Outcome::Broken),
         401..=403 => (credential_refused(step, status), Outcome::Credential),
-        408 | 429 | 500.. => (try_elsewhere(step, status, &headers, &body), Outcome::Status),
-        _ => (verbatim(status, &headers, body), Outcome::Status),
+        408 | 429 | 500.. => (try_elsewhere(step, status, headers, &body), Outcome::Status),
+        _ => (verbatim(status, headers, body), Outcome::Status),
     };
     Failed {
         fault,

@@ -24,25 +24,37 @@ pub fn in_order(provider: &Provider, health: &Health) -> Vec<Chosen> {
     static TURN: AtomicUsize = AtomicUsize::new(0);
     let count = provider.credentials.len();
     if count <= 1 {
-        let credential = provider.credentials.first().cloned();
-        return vec![Chosen {
-            credential,
-            health: health.of(&health_id(provider, 0)),
-        }];
+        return vec![
+            provider
+                .credentials
+                .first()
+                .map_or_else(Chosen::none, |first| chosen(provider, first, health)),
+        ];
     }
     let start = TURN.fetch_add(1, Ordering::Relaxed);
     let turn = (0..count).map(|step| &provider.credentials[start.wrapping_add(step) % count]);
     let mut all: Vec<Chosen> = turn
-        .map(|credential| Chosen {
-            credential: Some(credential.clone()),
-            health: health.of(&health_id(provider, credential.position)),
-        })
+        .map(|credential| chosen(provider, credential, health))
         .collect();
     let now_ms = clock::now_ms();
     all.sort_by_key(|chosen| chosen.health.is_resting(now_ms));
     all
 }
 
-fn health_id(provider: &Provider, position: u32) -> Arc<str> {
-    format!("credential {}#{position}", provider.name).into()
+fn chosen(provider: &Provider, credential: &Credential, health: &Health) -> Chosen {
+    let id = || format!("credential {}#{}", provider.name, credential.position).into();
+    Chosen {
+        credential: Some(credential.clone()),
+        health: credential.health.find(health, id).clone(),
+    }
+}
+
+impl Chosen {
+    /// For a provider that asks for no credential.
+    fn none() -> Self {
+        Self {
+            credential: None,
+            health: Arc::default(),
+        }
+    }
 }

@@ -23,6 +23,11 @@ impl Names {
         if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
+        // Boxed: a look-up's state is large, and the answer is mostly at hand.
+        Box::pin(self.look_up(host, port)).await
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
         let resolver = self
             .resolver
             .get_or_try_init(async || TokioResolver::builder_tokio()?.build())

@@ -117,6 +117,44 @@ fn raw_call(exchange: &Exchange, step: &Step, body: &Bytes) -> Result<Outgoing> 
     })
 }
 
+/// The request that opens a realtime session. No extension is asked for, so that frames come uncompressed and can be
+/// metered.
+pub fn handshake(exchange: &Exchange, step: &Step, protocols: Option<HeaderValue>) -> Result<Outgoing> {
+    let from_caller = &exchange.accepted.headers.0;
+    let mut headers = headers(step, from_caller, None)?;
+    headers.push((header::CONNECTION, HeaderValue::from_static("Upgrade")));
+    headers.push((header::UPGRADE, HeaderValue::from_static("websocket")));
+    for name in [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION] {
+        headers.extend(from_caller.get(&name).map(|value| (name, value.clone())));
+    }
+    headers.extend(protocols.map(|offered| (header::SEC_WEBSOCKET_PROTOCOL, offered)));
+    let base_path = &step.planned.target.provider.base_path;
+    Ok(Outgoing {
+        method: Method::GET,
+        path: format!(
+            "{base_path}/realtime?model={}",
+            percent_encoded(&step.planned.model)
+        ),
+        headers,
+        body: OutgoingBody::Plain(Bytes::new()),
+        is_raw: false,
+    })
+}
+
+/// For a query's value; `/` and `:`, which are common in names of models, may stand there as they are.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' => {
+                encoded.push(char::from(byte));
+            }
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 fn unusable_credential(provider: &Provider) -> Box<Fault> {
     let message = format!(
         "the credential of provider {} cannot be sent in a header",
@@ -208,5 +246,22 @@ impl Outgoing {
         wire.put_slice(b"\r\n");
         self.body.write_into(&mut wire);
         wire
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_name_cannot_end_the_query_or_add_to_it() {
+        assert_eq!(
+            percent_encoded("openai/gpt-realtime:free"),
+            "openai/gpt-realtime:free"
+        );
+        assert_eq!(
+            percent_encoded("a&model=b c#d\r\u{e9}"),
+            "a%26model%3Db%20c%23d%0D%C3%A9"
+        );
     }
 }

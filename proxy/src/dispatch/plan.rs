@@ -45,7 +45,7 @@ pub fn candidates(model: &Model, asked: &str, health: &Health) -> Vec<Planned> {
         .iter()
         .map(|target| Planned {
             model: target.upstream_model(&model.pattern, asked),
-            health: health.of(&target.id),
+            health: target.health.find(health, || target.id.clone()).clone(),
             target: target.clone(),
             reason: None,
         })

@@ -12,9 +12,9 @@ use http::{HeaderMap, Method};
 use moka::sync::Cache;
 use pingora_core::connectors::http::v2;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
-use pingora_core::protocols::ALPN;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1;
+use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_error::{Error, ErrorType, OrErr};
 use pingora_http::RequestHeader;
@@ -123,7 +123,7 @@ impl Upstreams {
         outgoing: &Outgoing,
     ) -> std::result::Result<HttpSession, Failure> {
         if provider.http2 {
-            return self.send_http2(peer, timeouts, outgoing).await;
+            return Box::pin(self.send_http2(peer, timeouts, outgoing)).await;
         }
         if let Some(stream) = self.http1.reused_stream(peer).await {
             match exchange_http1(Http1::new(stream), outgoing, timeouts).await {
@@ -131,13 +131,16 @@ impl Upstreams {
                 other => return other,
             }
         }
-        let stream = {
-            let _gate = self.gate(peer, CONNECTING_AT_ONCE).await;
-            self.http1.new_stream(peer).await.map_err(Failure::Connect)?
-        };
+        // Boxed: a TLS handshake's state is large, and rarely needed.
+        let stream = Box::pin(self.connect_http1(peer)).await?;
         exchange_http1(Http1::new(stream), outgoing, timeouts)
             .await
             .map_err(Failure::not_stale)
+    }
+
+    async fn connect_http1(&self, peer: &HttpPeer) -> std::result::Result<Stream, Failure> {
+        let _gate = self.gate(peer, CONNECTING_AT_ONCE).await;
+        self.http1.new_stream(peer).await.map_err(Failure::Connect)
     }
 
     async fn send_http2(
@@ -184,7 +187,8 @@ impl Upstreams {
         gate.acquire_owned().await.ok()
     }
 
-    async fn peers(&self, provider: &Provider, timeouts: &Timeouts) -> Result<Vec<HttpPeer>> {
+    /// Where a provider's connections go to: one peer for each of its addresses, in the order to try them.
+    pub async fn peers(&self, provider: &Provider, timeouts: &Timeouts) -> Result<Vec<HttpPeer>> {
         let hop = provider.connect_proxy.as_ref();
         let (host, port) = hop.map_or((&provider.host, provider.port), |proxy| (&proxy.host, proxy.port));
         let addresses = self.names.resolve(host, port).await?;
@@ -253,7 +257,7 @@ async fn exchange_http1(
 ) -> std::result::Result<HttpSession, Failure> {
     if outgoing.method == Method::HEAD {
         // The session has to know the method, or it waits for a body that never comes.
-        return exchange_general(HttpSession::H1(http1), outgoing, timeouts).await;
+        return Box::pin(exchange_general(HttpSession::H1(http1), outgoing, timeouts)).await;
     }
     let mut stream = http1.into_inner();
     let wire = outgoing.to_wire();
@@ -356,23 +360,25 @@ impl Failure {
     }
 
     fn into_fault(self, provider: &Provider) -> Box<Fault> {
-        let name = &provider.name;
         match self {
             Self::Connect(error) => unreachable(provider).with_detail(error),
-            Self::Timeout => Fault::provider(
-                504,
-                "upstream_timeout",
-                format!("provider {name} gave no answer in time"),
-            ),
-            Self::Stale(error) | Self::Broken(error) => {
-                let message = format!("provider {name} broke off before it answered");
-                Fault::provider(502, "upstream_broken", message).with_detail(error)
-            }
+            Self::Timeout => out_of_time(provider),
+            Self::Stale(error) | Self::Broken(error) => broken_off(provider).with_detail(error),
         }
     }
 }
 
-fn unreachable(provider: &Provider) -> Box<Fault> {
+pub fn out_of_time(provider: &Provider) -> Box<Fault> {
+    let message = format!("provider {} gave no answer in time", provider.name);
+    Fault::provider(504, "upstream_timeout", message)
+}
+
+pub fn broken_off(provider: &Provider) -> Box<Fault> {
+    let message = format!("provider {} broke off before it answered", provider.name);
+    Fault::provider(502, "upstream_broken", message)
+}
+
+pub fn unreachable(provider: &Provider) -> Box<Fault> {
     Fault::provider(
         502,
         "upstream_unreachable",

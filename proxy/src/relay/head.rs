@@ -20,6 +20,14 @@ const KEPT: &[&str] = &[
 ];
 const KEPT_PREFIX: &str = "x-ratelimit-";
 
+/// What makes a WebSocket handshake's answer (RFC 6455, 4.2.2), but for extensions, which are never asked for.
+const HANDSHAKE: &[HeaderName] = &[
+    header::UPGRADE,
+    header::CONNECTION,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_PROTOCOL,
+];
+
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// What every answer carries, whatever it is.
@@ -125,16 +133,33 @@ impl Head {
                 length,
             },
         };
+        head.keep(theirs);
+        head
+    }
+
+    /// The head that opens a session.
+    pub fn of_handshake(theirs: &HeaderMap) -> Self {
+        let kept = |name: &HeaderName| Some((name.clone(), theirs.get(name)?.clone()));
+        let mut head = Self {
+            status: 101,
+            headers: HANDSHAKE.iter().filter_map(kept).collect(),
+            length: None,
+        };
+        head.keep(theirs);
+        head
+    }
+
+    /// Keeps what callers may want to know of a provider's head.
+    fn keep(&mut self, theirs: &HeaderMap) {
         for (name, value) in theirs {
             if KEPT.contains(&name.as_str()) || name.as_str().starts_with(KEPT_PREFIX) {
-                head.headers.push((name.clone(), value.clone()));
+                self.headers.push((name.clone(), value.clone()));
             }
         }
         if let Some(id) = theirs.get("x-request-id").or_else(|| theirs.get("request-id")) {
-            head.headers
+            self.headers
                 .push((HeaderName::from_static("x-upstream-request-id"), id.clone()));
         }
-        head
     }
 
     /// The head of a raw answer that is passed on piece by piece, coded as it came.
@@ -167,6 +192,10 @@ impl Head {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             head.headers
                 .push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if fault.status == 426 {
+            let websocket = HeaderValue::from_static("websocket");
+            head.headers.push((header::UPGRADE, websocket));
         }
         if let Some(allow) = fault.allow {
             head.headers
@@ -214,7 +243,7 @@ impl Head {
     /// In Pingora's form. `None` only for a status that is none.
     pub fn to_wire(&self, ours: &Ours, version: Version) -> Option<ResponseHeader> {
         let status = StatusCode::from_u16(self.status).ok()?;
-        let mut wire = ResponseHeader::build(status, Some(self.headers.len() + 5)).ok()?;
+        let mut wire = ResponseHeader::build_no_case(status, Some(self.headers.len() + 6)).ok()?;
         for (name, value) in &self.headers {
             wire.append_header(name.clone(), value.clone()).ok()?;
         }
@@ -230,7 +259,7 @@ impl Head {
         }
         match self.length {
             Some(length) => wire.insert_header(header::CONTENT_LENGTH, length).ok()?,
-            None if self.status == 204 => {}
+            None if matches!(self.status, 101 | 204) => {}
             None if version == Version::HTTP_11 => {
                 wire.insert_header(header::TRANSFER_ENCODING, "chunked").ok()?
             }

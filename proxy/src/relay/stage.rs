@@ -20,6 +20,9 @@ use crate::relay::event::Event;
 /// Event bytes that may wait behind a held text, or for a plugin that wants whole answers.
 const MOST_WAITING_BYTES: usize = 16 << 20;
 
+/// Choices and tool calls of one stream: OpenAI allows 128 of each.
+const MOST_CHANNELS: usize = 1024;
+
 /// One plugin's view of one stream.
 #[derive(Debug)]
 pub struct Stage {
@@ -125,13 +128,13 @@ impl Stage {
             return match clean {
                 Clean::Yes => Ok(events),
                 Clean::No(outcome) => {
-                    self.take_in(events);
+                    self.take_in(events)?;
                     self.settle_first_touched(outcome);
                     self.let_go()
                 }
             };
         }
-        self.take_in(events);
+        self.take_in(events)?;
         if self.hook == Hook::OnEvent {
             self.show_touched(call)?;
         }
@@ -162,7 +165,7 @@ impl Stage {
         }
         let data = event.data();
         let text = delta.text(&data);
-        let channel = self.channel(delta);
+        let channel = self.channel(delta)?;
         let last = event.finishes(delta.choice);
         let outcome = self.show(call, channel, &text, 0, last)?;
         let clean = outcome.edits.is_empty() && outcome.hold == 0;
@@ -180,23 +183,28 @@ impl Stage {
         delta.length > 0 && (self.hook == Hook::OnResponse || self.plugin.interests().wants_kind(delta.kind))
     }
 
-    fn channel(&mut self, delta: &Delta) -> usize {
+    /// A provider can send any number for a choice or a tool; what nobody asks for is no answer.
+    fn channel(&mut self, delta: &Delta) -> Result<usize> {
         let is_it = |c: &Channel| (c.choice, c.kind, c.tool) == (delta.choice, delta.kind, delta.tool);
         if let Some(index) = self.channels.iter().position(is_it) {
-            return index;
+            return Ok(index);
+        }
+        if self.channels.len() >= MOST_CHANNELS {
+            let message = "the provider's stream has more choices and tool calls than can be guarded";
+            return Err(Fault::provider(502, "upstream_invalid", message));
         }
         self.channels.push(Channel::new(delta));
-        self.channels.len() - 1
+        Ok(self.channels.len() - 1)
     }
 
     /// Puts events in the queue and their texts in the windows.
-    fn take_in(&mut self, events: Vec<Event>) {
+    fn take_in(&mut self, events: Vec<Event>) -> Result<()> {
         for event in events {
             let number = self.front + self.waiting.len() as u64;
             let mut open = 0;
             for (index, delta) in event.deltas().iter().enumerate() {
                 if self.wants(delta) {
-                    let channel = self.channel(delta);
+                    let channel = self.channel(delta)?;
                     self.channels[channel].take_in(number, index, &event.text(index));
                     open += 1;
                 }
@@ -208,6 +216,7 @@ impl Stage {
             self.waiting_bytes += event.raw().len();
             self.waiting.push_back(Waiting { event, open });
         }
+        Ok(())
     }
 
     fn show_touched(&mut self, call: &mut Call) -> Result<()> {

@@ -23,6 +23,9 @@ const BATCH_BYTES: usize = 16 * 1024;
 const UNCOMMITTED_EVENTS: usize = 64;
 const UNCOMMITTED_BYTES: usize = 256 * 1024;
 
+/// Choices of one stream; OpenAI allows 128.
+const MOST_CHOICES: usize = 1024;
+
 /// How a relay ended.
 #[derive(Debug)]
 pub enum Relay {
@@ -202,6 +205,9 @@ impl Pump<'_> {
                 if self.progress.error.is_some() {
                     return Ok(events);
                 }
+                if self.progress.open.len() > MOST_CHOICES {
+                    return Err(unreadable());
+                }
             }
         }
         if ended && let Some(inflater) = &mut self.inflater {
@@ -217,11 +223,16 @@ impl Pump<'_> {
         let Some(view) = &event.view else { return true };
         self.exchange.relayed.events += 1;
         self.progress.note(view);
+        self.exchange.relayed.text_bytes += view
+            .deltas
+            .iter()
+            .map(|delta| u64::from(delta.length))
+            .sum::<u64>();
         if view.is_error {
             self.progress.error = Some(in_band(&event.data()));
         }
         if let Some(usage) = &view.usage {
-            self.exchange.relayed.usage = Some(usage.clone());
+            self.exchange.relayed.usage = Some(*usage);
         }
         !(self.terms.hide_usage && view.empty_choices && view.usage.is_some())
     }

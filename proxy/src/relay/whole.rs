@@ -37,6 +37,7 @@ pub async fn relay(
     let guarded = match parsed {
         Ok(Body::Read(answer)) => {
             exchange.relayed.usage = answer.usage();
+            exchange.relayed.text_bytes = answer.segments().iter().map(|text| u64::from(text.length)).sum();
             guard::whole(exchange, answer).map(|answer| answer.bytes().clone())
         }
         Ok(Body::Unread(body)) => unread(exchange, body),

@@ -5,22 +5,13 @@ use std::time::Duration;
 
 use penstock_llm::usage::Usage;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Relayed};
 use crate::state::metrics::Metrics;
 
 pub fn count(metrics: &Metrics, exchange: &Exchange) {
     let total = exchange.accepted.at.elapsed();
-    let operation = exchange.accepted.kind.label();
     let relayed = &exchange.relayed;
-    let status = Status::new(relayed.status);
-    metrics
-        .requests
-        .with_label_values(&[operation, status.label(), relayed.ending.label()])
-        .inc();
-    metrics
-        .request_duration
-        .with_label_values(&[operation])
-        .observe(total.as_secs_f64());
+    requests(metrics, exchange, total);
     metrics
         .overhead
         .observe(total.saturating_sub(relayed.upstream_wait).as_secs_f64());
@@ -30,46 +21,90 @@ pub fn count(metrics: &Metrics, exchange: &Exchange) {
             metrics.between_tokens.observe(gap.as_secs_f64());
         }
     }
-    for attempt in &exchange.dispatched.attempts {
-        metrics
-            .attempts
-            .with_label_values(&[&*attempt.provider, attempt.outcome.label()])
-            .inc();
-    }
-    plugins(metrics, exchange);
     if let Some(limit) = relayed.error.as_ref().and_then(|error| error.limit) {
         metrics.rejected.with_label_values(&[limit]).inc();
     }
+    attempts(metrics, exchange);
+    plugins(metrics, exchange);
     if let (Some(served), Some(usage)) = (&exchange.dispatched.served_by, &relayed.usage) {
-        tokens(metrics, &served.target.provider.name, usage);
+        tokens(metrics, exchange, &served.target.provider.name, usage);
+    }
+}
+
+/// The common end, a 200, has its handles at hand.
+fn requests(metrics: &Metrics, exchange: &Exchange, total: Duration) {
+    let (kind, Relayed { status, ending, .. }) = (exchange.accepted.kind, &exchange.relayed);
+    let count = || {
+        let status = Status::new(*status);
+        metrics
+            .requests
+            .with_label_values(&[kind.label(), status.label(), ending.label()])
+    };
+    let at_hand = (*status == 200)
+        .then(|| metrics.ended.counter(kind.place(), *ending as usize, count))
+        .flatten();
+    match at_hand {
+        Some(counter) => counter.inc(),
+        None => count().inc(),
+    }
+    let make = || metrics.request_duration.with_label_values(&[kind.label()]);
+    if let Some(histogram) = metrics.ended.duration(kind.place(), make) {
+        histogram.observe(total.as_secs_f64());
+    }
+}
+
+fn attempts(metrics: &Metrics, exchange: &Exchange) {
+    let snapshot = &exchange.snapshot;
+    for attempt in &exchange.dispatched.attempts {
+        let (name, outcome) = (&attempt.provider, attempt.outcome);
+        let handles = snapshot.meters.provider(snapshot, name);
+        let make = || metrics.attempts.with_label_values(&[&**name, outcome.label()]);
+        if let Some(counter) = handles.and_then(|handles| handles.counter(ATTEMPTS, outcome as usize, make)) {
+            counter.inc();
+        }
     }
 }
 
 fn plugins(metrics: &Metrics, exchange: &Exchange) {
+    let snapshot = &exchange.snapshot;
     for run in &exchange.plugins {
+        let Some(handles) = snapshot.meters.plugin(snapshot, &run.plugin) else {
+            continue;
+        };
         let (name, hook) = (&**run.plugin.name(), run.hook.as_str());
-        metrics
-            .plugin_seconds
-            .with_label_values(&[name, hook])
-            .observe(run.took.as_secs_f64());
-        metrics
-            .plugin_verdicts
-            .with_label_values(&[name, hook, run.verdict.label()])
-            .inc();
+        let seconds = || metrics.plugin_seconds.with_label_values(&[name, hook]);
+        if let Some(histogram) = handles.histogram(run.hook as usize, seconds) {
+            histogram.observe(run.took.as_secs_f64());
+        }
+        let verdicts = || {
+            metrics
+                .plugin_verdicts
+                .with_label_values(&[name, hook, run.verdict.label()])
+        };
+        if let Some(counter) = handles.counter(run.hook as usize, run.verdict as usize, verdicts) {
+            counter.inc();
+        }
     }
 }
 
-fn tokens(metrics: &Metrics, provider: &str, usage: &Usage) {
-    for (direction, count) in [
+/// Rows of a provider's handles.
+const ATTEMPTS: usize = 0;
+const TOKENS: usize = 1;
+
+fn tokens(metrics: &Metrics, exchange: &Exchange, provider: &str, usage: &Usage) {
+    let snapshot = &exchange.snapshot;
+    let Some(handles) = snapshot.meters.provider(snapshot, provider) else {
+        return;
+    };
+    let counts = [
         ("prompt", usage.prompt),
         ("completion", usage.completion),
         ("cached", usage.cached),
-    ] {
-        if let Some(count) = count {
-            metrics
-                .tokens
-                .with_label_values(&[provider, direction])
-                .inc_by(count.0);
+    ];
+    for (column, (direction, count)) in counts.into_iter().enumerate() {
+        let make = || metrics.tokens.with_label_values(&[provider, direction]);
+        if let (Some(count), Some(counter)) = (count, handles.counter(TOKENS, column, make)) {
+            counter.inc_by(count.0);
         }
     }
 }

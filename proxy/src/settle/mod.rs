@@ -2,6 +2,7 @@
 
 pub mod meter;
 pub mod record;
+pub mod usage;
 
 use penstock_plugin_host::{Hook, Summary};
 

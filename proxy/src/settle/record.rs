@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use penstock_llm::usage::{TokenCount, Usage};
+use penstock_llm::usage::TokenCount;
 use serde::{Serialize, Serializer};
 
 use crate::exchange::{Attempt, Exchange, PluginRun};
 use crate::fault::ErrorMark;
-use crate::state::clock;
+use crate::settle::usage;
+use crate::state::clock::{self, Timestamp};
 
 /// The record as one line of JSON.
 pub fn line(exchange: &Exchange) -> Vec<u8> {
@@ -21,7 +22,8 @@ pub fn line(exchange: &Exchange) -> Vec<u8> {
 
 #[derive(Serialize)]
 struct Record<'x> {
-    time: String,
+    #[serde(serialize_with = "as_text")]
+    time: Timestamp,
     id: &'x str,
     generation: u64,
     key: Option<&'x str>,
@@ -37,6 +39,9 @@ struct Record<'x> {
     attempts: List<'x, Attempt>,
     plugins: List<'x, PluginRun>,
     usage: UsageLine,
+    /// Of realtime sessions only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metered: Option<bool>,
     bytes: Bytes,
     us: Micros,
 }
@@ -169,7 +174,8 @@ impl<'x> Record<'x> {
             error: relayed.error.as_ref().map(error_line),
             attempts: List(&dispatched.attempts),
             plugins: List(&exchange.plugins),
-            usage: usage_line(relayed.usage.as_ref()),
+            usage: usage_line(exchange),
+            metered: relayed.metered,
             bytes: Bytes {
                 r#in: accepted.body_bytes,
                 out: relayed.bytes_out,
@@ -184,6 +190,10 @@ impl<'x> Record<'x> {
     }
 }
 
+fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(time.as_str())
+}
+
 fn error_line(mark: &ErrorMark) -> ErrorLine<'_> {
     ErrorLine {
         r#type: mark.kind,
@@ -192,16 +202,17 @@ fn error_line(mark: &ErrorMark) -> ErrorLine<'_> {
     }
 }
 
-fn usage_line(usage: Option<&Usage>) -> UsageLine {
-    let count = |pick: fn(&Usage) -> Option<TokenCount>| usage.and_then(pick).map(|count| count.0);
+fn usage_line(exchange: &Exchange) -> UsageLine {
+    let (usage, source) = usage::of(exchange);
+    let count = |tokens: Option<TokenCount>| tokens.map(|count| count.0);
     UsageLine {
-        prompt: count(|usage| usage.prompt),
-        completion: count(|usage| usage.completion),
-        total: count(|usage| usage.total),
-        cached: count(|usage| usage.cached),
-        cache_write: count(|usage| usage.cache_write),
-        reasoning: count(|usage| usage.reasoning),
-        source: if usage.is_some() { "provider" } else { "none" },
+        prompt: count(usage.prompt),
+        completion: count(usage.completion),
+        total: count(usage.total),
+        cached: count(usage.cached),
+        cache_write: count(usage.cache_write),
+        reasoning: count(usage.reasoning),
+        source: source.label(),
     }
 }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora_core::apps::ServerApp;
 use pingora_core::listeners::tls::TlsSettings;
-use pingora_core::listeners::{ListenerConfig, PreTlsProcess};
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig, PreTlsProcess};
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::server::Fds;
 use pingora_core::services::Service as _;
@@ -42,6 +42,9 @@ const DRAIN: Duration = Duration::from_secs(600);
 
 /// How often a stopping process looks whether it is done.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
+
+/// What is read from a client at once. Pingora's 64 KB would be most of an open stream's memory; longer reads go past it.
+const READ_BUFFER: usize = 8 * 1024;
 
 /// A gateway that serves. Dropping it stops it at once.
 pub struct Running {
@@ -83,6 +86,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
     let gateway = Arc::new(Gateway {
         state: state.clone(),
         upstreams: Arc::new(Upstreams::default()),
+        realtime: Default::default(),
     });
     let (stop, stopping) = watch::channel(false);
     let calls = runtime("calls", settings.threads)?;
@@ -139,6 +143,10 @@ impl Running {
     }
 
     /// Takes no more connections, lets what is in flight end, and stops. `false` if `patience` was not enough.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sleeps on the main thread, which serves nobody"
+    )]
     pub fn drain(mut self, patience: Duration) -> bool {
         self.state.draining.store(true, Ordering::Relaxed);
         let _ = self.stop.send(true);
@@ -215,7 +223,8 @@ fn serve<A: ServerApp + Send + Sync + 'static>(
     socket.set_nonblocking(true)?;
     let address = socket.local_addr()?;
     let mut service = Service::new(address.to_string(), app);
-    let mut config = ListenerConfig::tcp(address.to_string());
+    let mut config =
+        ListenerConfig::tcp(address.to_string()).l4_buffer(L4BufferSettings::default().read(READ_BUFFER));
     if let (Some(certificates), Some(tls)) = (certificates, listener.tls) {
         config = config.tls(tls_settings(&certificates, tls.client_certificates)?);
         if listener.proxy_protocol {
@@ -260,10 +269,9 @@ struct Observer {
 }
 
 impl ReloadObserver for Observer {
-    fn accepted(&self, generation: u64) {
+    fn accepted(&self, _: u64) {
         self.state.generations.began(&self.snapshot.load_full());
         self.state.metrics.config_accepted.inc();
-        log::info!("generation {generation} serves");
     }
 
     fn rejected(&self, _: &Problems) {

@@ -1,8 +1,8 @@
 //! How each target and credential has been doing lately: attempts under way, first-byte time, failures in a row, and
 //! how long to leave it alone. Kept by target id, so it survives a change of configuration.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -36,6 +36,17 @@ impl Health {
             Some(health) => health,
             None => self.targets.get_with(id.clone(), Arc::default),
         }
+    }
+}
+
+/// A target's or credential's place for its numbers, found once.
+#[derive(Clone, Debug, Default)]
+pub struct HealthHandle(OnceLock<Arc<TargetHealth>>);
+
+impl HealthHandle {
+    /// The numbers under `id`, looked up on first use.
+    pub fn find(&self, health: &Health, id: impl FnOnce() -> Arc<str>) -> &Arc<TargetHealth> {
+        self.0.get_or_init(|| health.of(&id()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every metric, declared once, with labels from short closed lists. Handles that the request path touches are looked up
 //! when a generation is made or on first use, never by building strings per request.
 
+use crate::state::meters::Ended;
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
@@ -43,6 +44,8 @@ pub struct Metrics {
     pub config_accepted: IntCounter,
     pub config_rejected: IntCounter,
     pub records_dropped: IntCounter,
+    /// Handles for the common end of a request.
+    pub ended: Ended,
 }
 
 impl Default for Metrics {
@@ -146,6 +149,7 @@ impl Metrics {
                 "penstock_records_dropped_total",
                 "records lost because their sink was full",
             ),
+            ended: Ended::default(),
             registry: r,
         }
     }

@@ -7,6 +7,7 @@ pub mod generations;
 pub mod health;
 pub mod idempotency;
 pub mod inflate;
+pub mod meters;
 pub mod metrics;
 pub mod records;
 pub mod secret;

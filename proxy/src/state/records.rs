@@ -73,6 +73,7 @@ impl Drop for Records {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "sleeps on the writer's own thread")]
 fn write_batches(waiting: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
     let mut batch = Vec::new();
     while let Ok(first) = waiting.recv() {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use penstock_plugin_host::Plugin;
 
+use crate::state::health::HealthHandle;
+use crate::state::meters::Meters;
 use crate::state::secret::{KeyHash, Secret};
 
 /// Everything that one request sees of the configuration. Replaced whole; a request keeps the one it started with.
@@ -28,6 +30,8 @@ pub struct Snapshot {
     pub providers: HashMap<Arc<str>, Arc<Provider>>,
     /// The plugins in the order they run.
     pub chain: Vec<Arc<Plugin>>,
+    /// This generation's metric handles.
+    pub meters: Meters,
 }
 
 /// What one process takes on at once. Each is refused with the limit's name and what to do.
@@ -250,6 +254,7 @@ impl Model {
             weight: 1,
             price: None,
             timeouts: provider.timeouts,
+            health: HealthHandle::default(),
         };
         let pattern = ModelPattern::Exact(model.into());
         Self {
@@ -272,6 +277,7 @@ pub struct Target {
     pub weight: u32,
     pub price: Option<Price>,
     pub timeouts: Timeouts,
+    pub health: HealthHandle,
 }
 
 impl Target {
@@ -330,6 +336,7 @@ pub struct Provider {
 pub struct Credential {
     pub position: u32,
     pub secret: Secret,
+    pub health: HealthHandle,
 }
 
 /// How a credential is presented.

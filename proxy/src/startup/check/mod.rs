@@ -23,6 +23,7 @@ use crate::startup::files;
 use crate::startup::problem::{Findings, Mark};
 use crate::startup::shape::Field;
 use crate::startup::sources::{Environment, Seen, reason};
+use crate::state::meters::Meters;
 use crate::state::snapshot::{Idempotency, Limits, Models, RecordSink, Snapshot, Timeouts};
 
 pub use plugins::PluginPlan;
@@ -86,6 +87,7 @@ impl Checker<'_> {
             models: Models::new(models),
             providers: providers.available,
             chain: Vec::new(),
+            meters: Meters::default(),
         };
         Checked {
             settings,

@@ -7,6 +7,7 @@ use crate::startup::check::{Checker, Names};
 use crate::startup::files;
 use crate::startup::problem::{Mark, suggestion};
 use crate::startup::shape::Field;
+use crate::state::health::HealthHandle;
 use crate::state::snapshot::{Model, ModelPattern, Price, Target};
 
 /// A weight above this says nothing that a smaller one would not.
@@ -137,6 +138,7 @@ impl Checker<'_> {
             weight: u32::try_from(weight).unwrap_or(1),
             price,
             timeouts,
+            health: HealthHandle::default(),
         })
     }
 

@@ -12,6 +12,7 @@ use crate::startup::files;
 use crate::startup::problem::Mark;
 use crate::startup::secrets::{Missing, Reference};
 use crate::startup::shape::{Entries, Field};
+use crate::state::health::HealthHandle;
 use crate::state::secret::Secret;
 use crate::state::snapshot::{Auth, Credential, Provider, Timeouts, Trust};
 
@@ -211,7 +212,11 @@ impl Checker<'_> {
         for (position, field) in (0..).zip(references) {
             let Some(text) = &field.value else { continue };
             match self.secret(text) {
-                Ok(secret) => credentials.push(Credential { position, secret }),
+                Ok(secret) => credentials.push(Credential {
+                    position,
+                    secret,
+                    health: HealthHandle::default(),
+                }),
                 Err(missing) if optional && missing.is_unset => unset.push(missing.message),
                 Err(missing) => {
                     let hints = [missing.remedy.as_str(), "mark the provider `optional: true`"];
