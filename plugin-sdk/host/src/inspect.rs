@@ -27,13 +27,16 @@ impl Digest {
         &self.0
     }
 
-    /// The first 12 hexadecimal digits: enough to tell versions apart in a log line.
+    /// The first 12 hexadecimal digits: enough to tell versions apart in a log line. Written anew by each call; a loaded
+    /// plugin keeps its own (`Plugin::digest_short`).
     pub fn short(&self) -> String {
-        let mut hex = self.to_string();
-        hex.truncate(12);
-        hex
+        let digits = self.0[..SHORT_BYTES].iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
     }
 }
+
+const SHORT_BYTES: usize = 6;
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// 64 hexadecimal digits.
 impl fmt::Display for Digest {

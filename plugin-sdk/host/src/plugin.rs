@@ -66,6 +66,7 @@ pub struct Plugin {
     pub(crate) pool: Pool,
     pub(crate) breaker: Breaker,
     digest: Digest,
+    digest_short: Box<str>,
     fail: FailMode,
     /// The engine has to outlive the plugin: its ticker is what stops a looping guest.
     _engine: Arc<Parts>,
@@ -85,6 +86,11 @@ impl Plugin {
 
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// [`Digest::short`], made once: records carry it for every hook.
+    pub fn digest_short(&self) -> &str {
+        &self.digest_short
     }
 
     pub fn interests(&self) -> Interests {
@@ -109,7 +115,7 @@ impl Plugin {
 /// Says who it is, never what it was told.
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Plugin({} {})", self.name(), self.digest.short())
+        write!(f, "Plugin({} {})", self.name(), self.digest_short)
     }
 }
 
@@ -143,6 +149,7 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         pool,
         breaker: Breaker::new(trips, engine.clock().clone()),
         digest: tables.digest,
+        digest_short: tables.digest.short().into(),
         fail: spec.fail,
         _engine: engine.clone(),
         _counted: Counted::in_(&engine.components),
