@@ -1,10 +1,12 @@
 //! Finds API keys, tokens and private keys in requests and in answers, and redacts or blocks them. What a secret looks
 //! like is in `rules`, how text is searched in `scan`; this file joins them to the hooks.
 
+mod blocks;
 mod charset;
 mod matching;
 mod pem;
 mod prefilter;
+mod quick;
 mod raw;
 mod rules;
 mod scan;
@@ -15,6 +17,7 @@ mod view;
 
 use penstock_plugin::prelude::*;
 
+use quick::Quick;
 use scan::{Found, Scanner, State};
 use settings::{Action, Settings, Side};
 
@@ -23,6 +26,7 @@ const SHORTEST_SECRET: u32 = settings::SHORTEST_CUSTOM as u32;
 
 struct GuardSecrets {
     scanner: Scanner,
+    quick: Option<Quick>,
     block: bool,
     kinds: Kinds,
 }
@@ -41,10 +45,12 @@ impl Plugin for GuardSecrets {
             hooks |= Hooks::ON_EVENT | Hooks::ON_RESPONSE;
         }
         let block = settings.action == Action::Block;
+        let quick = Quick::new(&rules);
         let scanner = Scanner::new(rules, &settings.replacement)?;
         Ok((
             GuardSecrets {
                 scanner,
+                quick,
                 block,
                 kinds,
             },
@@ -57,6 +63,12 @@ impl OnRequest for GuardSecrets {
     fn on_request(&self, call: &Call) -> RequestVerdict {
         if call.operation() == Operation::Raw {
             return self.raw_request(call);
+        }
+        // one look at the whole body, as it stands: most have nothing that needs a second one
+        if let Some(quick) = &self.quick
+            && !quick.may_hold(|offset, length| call.read(offset, length))
+        {
+            return RequestVerdict::Proceed;
         }
         for segment in call.segments() {
             if segment.length < SHORTEST_SECRET || !self.kinds.contains(segment.kind.into()) {

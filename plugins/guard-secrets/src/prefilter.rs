@@ -1,5 +1,7 @@
-//! Where a secret could begin: one look into an 8 KiB table for each byte of text, whatever the number of rules. And what
-//! could be a prefix that the end of the text cuts.
+//! Where a secret could begin: sixteen places at a time by the halves of their first three bytes (`blocks`), then one look
+//! into an 8 KiB table. And what could be a prefix that the end of the text cuts.
+
+use crate::blocks::{BLOCK, Blocks};
 
 /// Bits of a three-byte key's hash: 64 Ki, so that thirty rules hit ordinary text by chance once in 2000 bytes.
 const TABLE_BYTES: usize = 1 << 13;
@@ -8,6 +10,7 @@ const TABLE_BYTES: usize = 1 << 13;
 pub const WIDTH: usize = 3;
 
 pub struct Prefilter {
+    blocks: Blocks,
     table: Box<[u8; TABLE_BYTES]>,
     /// The first one and the first two bytes of prefixes, each as a number, in order.
     beginnings: Vec<u32>,
@@ -23,12 +26,21 @@ impl Prefilter {
             .collect();
         beginnings.sort_unstable();
         beginnings.dedup();
+        let mut keys: Vec<[u8; WIDTH]> = prefixes
+            .iter()
+            .filter_map(|prefix| prefix.first_chunk().copied())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
         let mut table = Box::new([0; TABLE_BYTES]);
-        for key in prefixes.into_iter().filter_map(key) {
-            let hash = hash(key);
+        for hash in keys.iter().filter_map(|bytes| key(bytes)).map(hash) {
             table[hash >> 3] |= 1 << (hash & 7);
         }
-        Prefilter { table, beginnings }
+        Prefilter {
+            blocks: Blocks::new(&keys),
+            table,
+            beginnings,
+        }
     }
 
     /// Whether a prefix begins with all of `end`, which is shorter than [`WIDTH`]. May be wrong when it says yes.
@@ -39,37 +51,33 @@ impl Prefilter {
     /// The first place from `from` on where a prefix may begin.
     #[inline]
     pub fn next(&self, text: &[u8], from: usize) -> Option<usize> {
-        let tail = text.get(from..)?;
-        // four places at a time: the branch, and the host's check for a deadline, come once for them
-        let mut at = 0;
-        while let Some([a, b, c, d, e, f]) = tail.get(at..).and_then(|rest| rest.first_chunk()) {
-            let (ab, cd) = (pair(*a, *b), pair(*c, *d));
-            let (bc, de) = (pair(*b, *c), pair(*d, *e));
-            let any = self.bit(ab << 8 | u32::from(*c))
-                | self.bit(bc << 8 | u32::from(*d))
-                | self.bit(cd << 8 | u32::from(*e))
-                | self.bit(de << 8 | u32::from(*f));
-            if any & 1 == 1 {
+        let mut at = from;
+        loop {
+            let (block, mut places) = self.blocks.next(text, at);
+            at = block;
+            if places == 0 {
                 break;
             }
-            at += 4;
+            while places != 0 {
+                let place = at + places.trailing_zeros() as usize;
+                if self.is_known(&text[place..]) {
+                    return Some(place);
+                }
+                places &= places - 1;
+            }
+            at += BLOCK;
         }
-        let found = tail[at..]
-            .windows(WIDTH)
-            .position(|three| key(three).is_some_and(|key| self.bit(key) & 1 == 1));
-        found.map(|found| from + at + found)
+        let rest = text.get(at..)?;
+        let found = rest.windows(WIDTH).position(|three| self.is_known(three));
+        found.map(|found| at + found)
     }
 
-    /// The table's bit for a key, lowest; the others are noise.
     #[inline]
-    fn bit(&self, key: u32) -> u8 {
-        let hash = hash(key);
-        self.table[hash >> 3] >> (hash & 7)
+    fn is_known(&self, text: &[u8]) -> bool {
+        key(text)
+            .map(hash)
+            .is_some_and(|hash| self.table[hash >> 3] >> (hash & 7) & 1 == 1)
     }
-}
-
-fn pair(first: u8, second: u8) -> u32 {
-    u32::from(first) << 8 | u32::from(second)
 }
 
 /// The first three bytes as one number.
@@ -87,4 +95,26 @@ fn number(bytes: &[u8]) -> u32 {
 #[inline]
 fn hash(key: u32) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> 16) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_of_every_prefix_is_found_in_text_of_any_length() {
+        let rules = crate::rules::builtin();
+        let prefilter = Prefilter::new(rules.iter().map(|rule| rule.prefix.as_slice()));
+        for rule in &rules {
+            for at in 0..40 {
+                for behind in 0..20 {
+                    let text = [&vec![b'.'; at], &rule.prefix[..], &vec![0xc3; behind]].concat();
+                    assert_eq!(prefilter.next(&text, 0), Some(at), "{text:?}");
+                    assert_eq!(prefilter.next(&text, at), Some(at), "{text:?}");
+                }
+            }
+        }
+        assert_eq!(prefilter.next(&[b'.'; 100], 0), None);
+        assert_eq!(prefilter.next(b"sk-", 4), None);
+    }
 }

@@ -4,6 +4,7 @@ use penstock_plugin::prelude::*;
 use penstock_plugin::testing::{configure, stream, whole};
 
 use crate::GuardSecrets;
+use crate::quick::Quick;
 
 const PEM: &str = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAx7Zk\nQm9keSBvZiB0aGUga2V5\n-----END RSA PRIVATE KEY-----";
 
@@ -69,6 +70,126 @@ fn pieces<'a>(text: &'a str, numbers: &mut Numbers, longest: usize) -> Vec<&'a s
         rest = after;
     }
     out
+}
+
+/// A text between the quotes of a JSON string, characters spelt one way or the other at random.
+fn spelt(text: &str, escapes: usize, numbers: &mut Numbers) -> String {
+    let one = |character: char, numbers: &mut Numbers| -> String {
+        let mut units = [0; 2];
+        let units = character.encode_utf16(&mut units);
+        match (character, numbers.below(100) < escapes) {
+            ('/', true) if numbers.below(2) == 0 => "\\/".to_string(),
+            ('\n', _) => "\\n".to_string(),
+            ('"' | '\\', false) => format!("\\{character}"),
+            ('\0'..=' ', _) | (_, true) if numbers.below(2) == 0 => {
+                units.iter().map(|unit| format!("\\u{unit:04X}")).collect()
+            }
+            ('\0'..'\u{20}', _) | (_, true) => units.iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+            _ => character.to_string(),
+        }
+    };
+    text.chars().map(|character| one(character, numbers)).collect()
+}
+
+/// Bodies of one text each, with a secret, part of one or none, spelt plainly or not, once or within a JSON text again.
+#[test]
+fn the_look_at_the_whole_body_passes_none_in_which_a_text_holds_a_secret() {
+    let rules = || {
+        let own = |prefix| crate::rules::token("own", prefix, crate::charset::Charset::HEX, 8);
+        let mut all = crate::rules::builtin();
+        all.extend([own("acme_"), own("=x=")]);
+        all
+    };
+    let quick = Quick::new(&rules()).expect("no slashes");
+    let scanner = crate::scan::Scanner::new(rules(), "x").expect("the rules");
+    let mut numbers = Numbers(0x1357_9bdf_2468_ace1);
+    let mut secrets: Vec<String> = secrets().into_iter().map(|(_, secret)| secret).collect();
+    secrets.push("acme_0123456789abcdef".to_string());
+    secrets.push("=x=0123456789abcdef".to_string());
+    secrets.push(format!("AccountKey={}==", "aB3d".repeat(22)));
+    secrets.push(format!("Secret Access Key: {}", "aB3d".repeat(10)));
+    let around = [
+        "",
+        "é",
+        "\u{1f600}",
+        "\\",
+        "\"",
+        "u0",
+        "\\u0",
+        "\n",
+        "second -- task-",
+        "{\"a\":\"",
+        "/",
+        "00e9",
+    ];
+    let (mut held, mut passed) = (0, 0);
+    for round in 0..30_000 {
+        let secret = &secrets[numbers.below(secrets.len())];
+        let cut = if numbers.below(3) == 0 {
+            numbers.below(12)
+        } else {
+            secret.len()
+        };
+        let mut text = around[numbers.below(around.len())].repeat(numbers.below(12));
+        text.push_str(secret.get(..cut).unwrap_or_default());
+        text.push_str(around[numbers.below(around.len())]);
+        for _ in 0..numbers.below(3) {
+            let escapes = [0, 0, 1, 5, 50][numbers.below(5)];
+            text = format!("{{\"k\":\"{}\"}}", spelt(&text, escapes, &mut numbers));
+        }
+        let escapes = [0, 0, 1, 5, 50][numbers.below(5)];
+        let body = format!("{{\"content\":\"{}\"}}", spelt(&text, escapes, &mut numbers));
+        let read: serde_json::Value = serde_json::from_str(&body).expect("valid JSON");
+        assert_eq!(read["content"], text, "round {round}: {body}");
+        let slow = !scanner
+            .scan(&text, true, crate::scan::State::default())
+            .hits
+            .is_empty();
+        let fast = quick.may_hold(|offset, length| {
+            let from = (offset as usize).min(body.len());
+            body.as_bytes()[from..(from + length as usize).min(body.len())].to_vec()
+        });
+        assert!(fast || !slow, "round {round}: {body}");
+        held += usize::from(slow);
+        passed += usize::from(!fast);
+    }
+    assert!(
+        held > 10_000 && passed > 1_000,
+        "{held} held, {passed} passed at once"
+    );
+}
+
+#[test]
+fn the_look_at_a_long_body_sees_what_lies_across_windows() {
+    let quick = Quick::new(&crate::rules::builtin()).expect("no slashes");
+    let holds = |body: &[u8]| {
+        quick.may_hold(|offset, length| {
+            let from = (offset as usize).min(body.len());
+            body[from..(from + length as usize).min(body.len())].to_vec()
+        })
+    };
+    let window = 1 << 18;
+    for sign in ["-----BEGIN ", "github_pat_", "sk-", "\\u0073", "\\u006B"] {
+        for at in (window - 24..window + 4).chain(2 * window - 80..2 * window) {
+            let mut body = vec![b'x'; 2 * window + 100];
+            assert!(!holds(&body));
+            body[at..at + sign.len()].copy_from_slice(sign.as_bytes());
+            assert!(holds(&body), "{sign} at {at}");
+        }
+    }
+    for harmless in [
+        "caf\\u00e9 \\ud83d\\ude00 \\u4e00",
+        "task second ---",
+        "\\n\\\"\\/",
+    ] {
+        assert!(!holds(harmless.as_bytes()), "{harmless}");
+    }
+}
+
+#[test]
+fn a_prefix_with_a_slash_is_never_looked_for_in_the_whole_body() {
+    let guard = guard(r#"{"custom": [{"name": "s", "prefix": "a/b/", "min": 8}]}"#);
+    assert!(guard.quick.is_none());
 }
 
 #[test]
