@@ -176,13 +176,15 @@ impl Call {
 }
 
 /// Headers that hold credentials: never shown to a plugin, whatever it was granted.
-const CREDENTIALS: [&str; 6] = [
+const CREDENTIALS: [&str; 7] = [
     "authorization",
     "x-api-key",
     "api-key",
     "x-goog-api-key",
     "cookie",
     "proxy-authorization",
+    // how browsers send the key of a realtime session
+    "sec-websocket-protocol",
 ];
 
 /// A header as a plugin may see it.

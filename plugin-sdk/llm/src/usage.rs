@@ -77,8 +77,13 @@ impl Spellings {
             b"cache_creation_input_tokens" => &mut self.elsewhere.cache_write,
             // Perplexity
             b"reasoning_tokens" => &mut self.elsewhere.reasoning,
-            b"prompt_tokens_details" => return self.details(cursor, bytes, true),
-            b"completion_tokens_details" => return self.details(cursor, bytes, false),
+            // the others are of OpenAI's responses and realtime sessions
+            b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details" => {
+                return self.details(cursor, bytes, true);
+            }
+            b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details" => {
+                return self.details(cursor, bytes, false);
+            }
             _ => return cursor.skip().map(drop),
         };
         if let Some(count) = count(cursor, bytes)? {

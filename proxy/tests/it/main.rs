@@ -4,4 +4,5 @@
 mod harness;
 
 mod answers;
+mod realtime;
 mod requests;

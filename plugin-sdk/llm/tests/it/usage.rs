@@ -52,6 +52,20 @@ fn other_providers_places_are_known_and_openais_win() {
 }
 
 #[test]
+fn the_details_of_responses_and_realtime_sessions_are_read() {
+    for (prompt, completion) in [
+        ("input_tokens_details", "output_tokens_details"),
+        ("input_token_details", "output_token_details"),
+    ] {
+        let usage = read(&format!(
+            r#"{{"{prompt}":{{"cached_tokens":1,"audio_tokens":2}},"{completion}":{{"audio_tokens":3,"reasoning_tokens":4}}}}"#
+        ));
+        let details = (usage.cached, usage.audio_in, usage.audio_out, usage.reasoning);
+        assert_eq!(details, (count(1), count(2), count(3), count(4)));
+    }
+}
+
+#[test]
 fn what_is_no_count_is_none() {
     for value in [
         "null",
