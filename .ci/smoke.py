@@ -18,10 +18,10 @@ START_WITHIN_S = 30.0
 def works_as_printed() -> Counts:
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, ROOT / ".ci/serve.py"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        [sys.executable, ROOT / ".ci/serve.py", "--built"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )
-    killer = threading.Timer(START_WITHIN_S, process.kill)
+    killer = threading.Timer(START_WITHIN_S, process.terminate)
     killer.start()
     printed = []
     for line in process.stdout:
@@ -33,9 +33,12 @@ def works_as_printed() -> Counts:
     threading.Thread(target=process.stdout.read, daemon=True).start()
     say(f"`make run` was ready after {time.monotonic() - started:.1f} s")
     try:
-        return paste("".join(printed))
-    finally:
-        stop(process)
+        pasted = paste("".join(printed))
+    except BaseException:
+        process.terminate()
+        raise
+    stop(process)
+    return pasted
 
 
 def paste(printed: str) -> Counts:

@@ -47,9 +47,11 @@ def build() -> None:
 
 
 def rust_tests() -> Counts:
+    """Those marked as slow or as a measurement too: a test that nobody runs tells nothing."""
     if shutil.which("cargo-nextest"):
-        return run_tests(["cargo", "nextest", "run", *WORKSPACE, "--no-fail-fast", *told_skips()], log="rust")
-    return run_tests(["cargo", "test", *WORKSPACE, "--bins", "--lib", "--tests", "--no-fail-fast"], log="rust")
+        options = ["--run-ignored", "all", "--no-fail-fast", *told_skips()]
+        return run_tests(["cargo", "nextest", "run", *WORKSPACE, *options], log="rust")
+    return run_tests(["cargo", "test", *WORKSPACE, "--tests", "--no-fail-fast", "--", "--include-ignored"], log="rust")
 
 
 def told_skips() -> list:
