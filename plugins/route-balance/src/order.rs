@@ -8,8 +8,9 @@ use crate::hash::score;
 use crate::settings::{Settings, Strategy};
 
 /// Chat traffic reads more than it writes; three parts input to one part output is the usual blend.
-const INPUT_PARTS: u128 = 3;
-const OUTPUT_PARTS: u128 = 1;
+const INPUT_PARTS: u64 = 3;
+const OUTPUT_PARTS: u64 = 1;
+const PARTS: u64 = INPUT_PARTS + OUTPUT_PARTS;
 
 /// Every candidate once, best first, those that fail last; cut to `max` where it is set.
 pub fn order(settings: &Settings, key: &str, candidates: &[Candidate]) -> Vec<Choice> {
@@ -59,7 +60,7 @@ fn rank(settings: &Settings, key: &str, at: usize, candidate: &Candidate) -> Ran
         score: match settings.strategy {
             // no key is asked for: equals stay as listed
             Strategy::Cheapest | Strategy::Fastest => 0.0,
-            _ => score(key, &name(candidate), candidate.weight),
+            _ => score(key, &candidate.provider, &candidate.model, candidate.weight),
         },
         reason: if failing {
             format!("failing: {} in a row", candidate.failures)
@@ -77,10 +78,7 @@ fn measure(strategy: Strategy, candidate: &Candidate) -> (f64, String) {
         Strategy::Weighted => (0.0, format!("weighted: weight {}", candidate.weight)),
         Strategy::Sticky => (0.0, "sticky".to_string()),
         Strategy::Cheapest => match blended_price(candidate) {
-            Some(price) => (
-                price as f64,
-                format!("cheapest: {} usd per million", dollars(price)),
-            ),
+            Some(price) => (price as f64, price_reason(price)),
             None => (UNKNOWN, "cheapest: price unknown".to_string()),
         },
         Strategy::Fastest => fastest(candidate),
@@ -105,20 +103,35 @@ fn fastest(candidate: &Candidate) -> (f64, String) {
 }
 
 /// Nano dollars per million tokens of the usual blend; a target with only one of its prices known counts as unknown.
-fn blended_price(candidate: &Candidate) -> Option<u128> {
-    let input = u128::from(candidate.input_price?) * INPUT_PARTS;
-    let output = u128::from(candidate.output_price?) * OUTPUT_PARTS;
-    Some((input + output) / (INPUT_PARTS + OUTPUT_PARTS))
+fn blended_price(candidate: &Candidate) -> Option<u64> {
+    let (input, output) = (candidate.input_price?, candidate.output_price?);
+    // whole parts and rests by themselves: nothing overflows, and wide numbers are slow in a guest
+    let whole = input / PARTS * INPUT_PARTS + output / PARTS * OUTPUT_PARTS;
+    let rest = input % PARTS * INPUT_PARTS + output % PARTS * OUTPUT_PARTS;
+    Some(whole + rest / PARTS)
 }
 
-/// Nano dollars as dollars with four places, rounded down.
-fn dollars(nano: u128) -> String {
-    format!("{}.{:04}", nano / 1_000_000_000, nano % 1_000_000_000 / 100_000)
+/// The reason for a price in nano dollars, shown in dollars with four places, rounded down.
+fn price_reason(nano: u64) -> String {
+    let mut reason = String::with_capacity(48);
+    reason.push_str("cheapest: ");
+    push_number(nano / 1_000_000_000, 1, &mut reason);
+    reason.push('.');
+    push_number(nano % 1_000_000_000 / 100_000, 4, &mut reason);
+    reason.push_str(" usd per million");
+    reason
 }
 
-/// A target's name in hashes; the separator cannot be in a provider's name.
-fn name(candidate: &Candidate) -> String {
-    format!("{}/{}", candidate.provider, candidate.model)
+/// Decimal digits, at least so many. By hand: the standard formatter is most of what a hook costs here.
+fn push_number(number: u64, least: u32, out: &mut String) {
+    let mut unit = 10u64.pow(least - 1);
+    while number / unit >= 10 {
+        unit *= 10;
+    }
+    while unit > 0 {
+        out.push(char::from(b'0' + (number / unit % 10) as u8));
+        unit /= 10;
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +178,29 @@ mod tests {
         assert_eq!(places(&choices), [2, 1, 0]);
         assert_eq!(choices[0].reason, "cheapest: 0.2625 usd per million");
         assert_eq!(choices[2].reason, "cheapest: price unknown");
+    }
+
+    #[test]
+    fn any_price_is_blended_exactly_and_shown_with_four_places() {
+        for (input, output, blend, shown) in [
+            (0, 0, 0, "0.0000"),
+            (1, 0, 0, "0.0000"),
+            (3, 3, 3, "0.0000"),
+            (5, 2, 4, "0.0000"),
+            (99_999, 99_999, 99_999, "0.0000"),
+            (10_000_000_000, 30_000_000_000, 15_000_000_000, "15.0000"),
+            (1_234_567_890, 1_234_567_890, 1_234_567_890, "1.2345"),
+            (u64::MAX, u64::MAX, u64::MAX, "18446744073.7095"),
+            (u64::MAX, 0, u64::MAX / 4 * 3 + 2, "13835058055.2821"),
+        ] {
+            let priced = Candidate {
+                input_price: Some(input),
+                output_price: Some(output),
+                ..candidate("p")
+            };
+            assert_eq!(blended_price(&priced), Some(blend), "{input} {output}");
+            assert_eq!(price_reason(blend), format!("cheapest: {shown} usd per million"));
+        }
     }
 
     #[test]
