@@ -49,12 +49,23 @@ impl Template {
 
     /// The text for one call.
     pub fn filled(&self, values: &dyn Values) -> String {
-        self.0.iter().fold(String::new(), |out, piece| match piece {
-            Piece::Text(text) => out + text,
-            Piece::Variable(variable) => out + &values.value(variable),
-        })
+        let room = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Variable(_) => USUAL_VALUE,
+        });
+        let mut out = String::with_capacity(room.sum());
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Variable(variable) => out.push_str(&values.value(variable)),
+            }
+        }
+        out
     }
 }
+
+/// Room for a name or an id; a longer value takes one more allocation.
+const USUAL_VALUE: usize = 40;
 
 const NAMES: [(&str, Variable); 5] = [
     ("model", Variable::Model),
