@@ -181,10 +181,10 @@ impl Plugin {
     /// The last part of what it returns is the instance, where it can be used again.
     fn run_in<T>(
         &self,
-        mut instance: Instance,
+        mut instance: Box<Instance>,
         lent: Lent<'_>,
         hook: impl FnOnce(&mut Instance, &Exports) -> wasmtime::Result<Result<T, PluginFault>>,
-    ) -> (Result<T, PluginFault>, bool, Option<Instance>) {
+    ) -> (Result<T, PluginFault>, bool, Option<Box<Instance>>) {
         let Lent {
             stage,
             input_bytes,
@@ -211,7 +211,7 @@ impl Plugin {
     }
 
     /// An idle instance, or a new one.
-    fn instance(&self) -> Result<Instance, PluginFault> {
+    fn instance(&self) -> Result<Box<Instance>, PluginFault> {
         if let Some(instance) = self.pool.take() {
             return Ok(instance);
         }

@@ -85,7 +85,7 @@ impl Drop for Counted {
 
 impl Instance {
     /// Makes an instance and gives it its settings.
-    pub fn start(plan: &Blueprint) -> Result<(Instance, Interests), StartError> {
+    pub fn start(plan: &Blueprint) -> Result<(Box<Instance>, Interests), StartError> {
         let mut store = Store::new(plan.pre.engine(), Guest::new(plan.granted.clone(), &plan.limits));
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(plan.limits.output_for(0));
@@ -93,14 +93,14 @@ impl Instance {
         store.set_epoch_deadline(plan.limits.start_ticks());
         match start_in(&mut store, plan) {
             Ok((instance, Ok(interests))) => {
-                let instance = Instance {
+                let instance = Box::new(Instance {
                     store,
                     instance,
                     funcs: Funcs::default(),
                     uses: 0,
                     idle_since: Instant::now(),
                     _counted: Counted::in_(&plan.instances),
-                };
+                });
                 Ok((instance, Interests::from_guest(interests)))
             }
             Ok((_, Err(said))) => Err(StartError::Settings(said)),

@@ -8,7 +8,8 @@ use crate::instance::Instance;
 /// Idle instances of one plugin. The last one back is the first one out: its memory is still in the processor's cache,
 /// and the others grow old enough to be dropped.
 pub struct Pool {
-    idle: Mutex<Vec<Instance>>,
+    /// Boxed: they are moved in and out by every hook.
+    idle: Mutex<Vec<Box<Instance>>>,
     most_idle: usize,
     /// None where every hook gets a fresh instance.
     recycle_after: Option<u32>,
@@ -31,13 +32,13 @@ impl Pool {
         }
     }
 
-    pub fn take(&self) -> Option<Instance> {
+    pub fn take(&self) -> Option<Box<Instance>> {
         self.recycle_after?;
         unpoisoned(&self.idle).pop()
     }
 
     /// Keeps an instance whose hook ended well at `now`, unless it is worn out or there are enough.
-    pub fn give_back(&self, mut instance: Instance, now: Instant) {
+    pub fn give_back(&self, mut instance: Box<Instance>, now: Instant) {
         instance.idle_since = now;
         if self.recycle_after.is_none_or(|most| instance.uses >= most) {
             return;
