@@ -30,7 +30,9 @@ impl Digest {
     /// The first 12 hexadecimal digits: enough to tell versions apart in a log line. Written anew by each call; a loaded
     /// plugin keeps its own (`Plugin::digest_short`).
     pub fn short(&self) -> String {
-        let digits = self.0[..SHORT_BYTES].iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = self.0[..SHORT_BYTES]
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15]);
         digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
     }
 }
