@@ -4,9 +4,9 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use micro::{request, request_body};
+use micro::{answer_body, request, request_body};
 use penstock_llm::json::{JsonLimits, Span, validate};
-use penstock_llm::openai::{Operation, ReadLimits, Request, Role};
+use penstock_llm::openai::{Answer, Operation, ReadLimits, Request, Role};
 use penstock_llm::splice::{Splice, apply};
 
 fn read(c: &mut Criterion) {
@@ -30,6 +30,10 @@ fn read(c: &mut Criterion) {
         b.iter(|| {
             Request::read(Operation::Chat, black_box(body.clone()), &limits).map(|it| it.segments().len())
         });
+    });
+    let body = answer_body();
+    group.bench_function("read 600 B answer", |b| {
+        b.iter(|| Answer::read(Operation::Chat, black_box(body.clone())));
     });
     group.finish();
 }

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use micro::{call, plugin};
-use penstock_plugin_host::{Candidate, Delta, EngineSettings, Kind, PluginEngine, PluginState};
+use micro::{answer, call, plugin};
+use penstock_plugin_host::{AnswerView, Candidate, Delta, EngineSettings, Kind, PluginEngine, PluginState};
 
 const REQUEST_PLUGINS: [(&str, &str); 2] = [
     (
@@ -34,16 +34,7 @@ fn requests(c: &mut Criterion) {
 
 fn routes(c: &mut Criterion) {
     let engine = engine();
-    let candidates = ["near", "far"].map(|provider| Candidate {
-        provider: provider.to_owned(),
-        model: "bench".to_owned(),
-        weight: 1,
-        input_price: Some(150_000_000),
-        output_price: Some(600_000_000),
-        in_flight: 3,
-        first_byte_us: Some(300_000),
-        failures: 0,
-    });
+    let candidates = candidates();
     let mut group = c.benchmark_group("plugins");
     for strategy in ["cheapest", "sticky"] {
         let settings = format!("{{\"strategy\": \"{strategy}\"}}");
@@ -88,9 +79,60 @@ fn events(c: &mut Criterion) {
         });
 }
 
+/// What the load tests' six plugins take of one unstreamed request, recycling of instances included.
+fn chain(c: &mut Criterion) {
+    let engine = engine();
+    let chain = [
+        (
+            "prompt-decorator",
+            r#"{"prepend": [{"role": "system", "text": "House rules: be brief. You speak with {{caller}} through {{model}}."}]}"#,
+        ),
+        (
+            "prompt-decorator",
+            r#"{"append": [{"role": "system", "text": "Generation {{generation}}, request {{request_id}}."}]}"#,
+        ),
+        ("guard-secrets", r#"{"scan": ["requests"], "action": "redact"}"#),
+        ("guard-secrets", r#"{"scan": ["answers"], "action": "redact"}"#),
+        ("route-balance", r#"{"strategy": "cheapest"}"#),
+        ("route-balance", r#"{"strategy": "sticky", "sticky_by": "caller"}"#),
+    ]
+    .map(|(component, settings)| plugin(&engine, component, settings));
+    if chain.iter().any(Option::is_none) {
+        return;
+    }
+    let candidates = candidates();
+    c.benchmark_group("plugins")
+        .bench_function("all hooks of six plugins, 2 KB and 600 B", |b| {
+            b.iter_batched_ref(
+                || (call(), AnswerView::json(answer())),
+                |(call, answer)| {
+                    chain.iter().flatten().all(|plugin| {
+                        plugin.on_request(call).result.is_ok()
+                            && plugin.on_route(call, black_box(&candidates)).result.is_ok()
+                            && plugin.on_response(call, answer).result.is_ok()
+                    })
+                },
+                BatchSize::SmallInput,
+            );
+        });
+}
+
+fn candidates() -> [Candidate; 2] {
+    ["near", "far"].map(|provider| Candidate {
+        provider: provider.to_owned(),
+        model: "bench".to_owned(),
+        weight: 1,
+        input_price: Some(150_000_000),
+        output_price: Some(600_000_000),
+        in_flight: 3,
+        first_byte_us: Some(300_000),
+        failures: 0,
+    })
+}
+
 fn engine() -> PluginEngine {
     PluginEngine::new(EngineSettings::default()).expect("an engine on this machine")
 }
 
-criterion_group!(benches, requests, routes, events);
+criterion_group!(benches, requests, routes, events, chain);
 criterion_main!(benches);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use penstock_llm::openai::{self, ReadLimits, Request};
+use penstock_llm::openai::{self, Answer, ReadLimits, Request};
 use penstock_plugin_host::{
     Call, CallBody, Capabilities, FailMode, Instances, Limits, LoadSpec, NoHeaders, Operation, Plugin,
     PluginEngine,
@@ -16,6 +16,7 @@ use serde_json::json;
 pub const EVENTS: usize = 100;
 const REQUEST_BYTES: usize = 2048;
 const EVENT_BYTES: usize = 280;
+const ANSWER_BYTES: usize = 600;
 const WORDS: &str = "The quick brown fox jumps over the lazy dog, and then it answers briefly and kindly. ";
 
 /// A chat request of 2 KB.
@@ -37,6 +38,28 @@ pub fn request_body() -> Bytes {
 pub fn request() -> Request {
     Request::read(openai::Operation::Chat, request_body(), &ReadLimits::default())
         .expect("a well-formed request")
+}
+
+/// An unstreamed answer of 600 B.
+pub fn answer_body() -> Bytes {
+    let with = |text: String| {
+        json!({
+            "id": "chatcmpl-mock00000001", "object": "chat.completion", "created": 1_767_225_600, "model": "bench",
+            "system_fingerprint": "fp_mock",
+            "choices": [{
+                "index": 0, "message": {"role": "assistant", "content": text}, "logprobs": null, "finish_reason": "stop",
+            }],
+            "usage": {"prompt_tokens": 460, "completion_tokens": 64, "total_tokens": 524},
+        })
+        .to_string()
+    };
+    let missing = ANSWER_BYTES.saturating_sub(with(String::new()).len());
+    with(WORDS.chars().cycle().take(missing).collect()).into()
+}
+
+/// That answer, read.
+pub fn answer() -> Answer {
+    Answer::read(openai::Operation::Chat, answer_body()).expect("a well-formed answer")
 }
 
 /// The data of one content event of 280 B.
@@ -119,6 +142,7 @@ mod tests {
     #[test]
     fn the_samples_have_the_sizes_of_the_load_tests() {
         assert_eq!(request_body().len(), 2048);
+        assert_eq!(answer_body().len(), 600);
         assert_eq!(stream().len(), EVENTS * EVENT_BYTES + "data: [DONE]\n\n".len());
     }
 }
