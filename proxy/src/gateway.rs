@@ -362,7 +362,7 @@ impl Gateway {
         let planned = routing::order(exchange, planned)?;
         let mut plan = Plan::new(planned, &self.state.health)?;
         let mut last = None;
-        while let Some(step) = plan.next() {
+        while let Some(step) = plan.take_next() {
             let Some(failed) = self.attempt(down, exchange, &step, terms).await? else {
                 return Ok(());
             };

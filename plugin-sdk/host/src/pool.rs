@@ -8,7 +8,10 @@ use crate::instance::Instance;
 /// Idle instances of one plugin. The last one back is the first one out: its memory is still in the processor's cache,
 /// and the others grow old enough to be dropped.
 pub struct Pool {
-    /// Boxed: they are moved in and out by every hook.
+    #[expect(
+        clippy::vec_box,
+        reason = "they are moved in and out by every hook: by address, not by value"
+    )]
     idle: Mutex<Vec<Box<Instance>>>,
     most_idle: usize,
     /// None where every hook gets a fresh instance.

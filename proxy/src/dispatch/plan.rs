@@ -117,7 +117,7 @@ impl Plan {
         Ok(Self { steps })
     }
 
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn take_next(&mut self) -> Option<Step> {
         self.steps.pop_front()
     }
 

@@ -440,7 +440,7 @@ impl Source for Upstream {
             Some(HttpSession::H2(http2)) => {
                 self.pools
                     .http2
-                    .release_http_session(http2, &self.peer, Some(IDLE))
+                    .release_http_session(http2, &self.peer, Some(IDLE));
             }
             _ => {}
         }

@@ -261,7 +261,7 @@ impl Head {
             Some(length) => wire.insert_header(header::CONTENT_LENGTH, length).ok()?,
             None if matches!(self.status, 101 | 204) => {}
             None if version == Version::HTTP_11 => {
-                wire.insert_header(header::TRANSFER_ENCODING, "chunked").ok()?
+                wire.insert_header(header::TRANSFER_ENCODING, "chunked").ok()?;
             }
             None => {}
         }

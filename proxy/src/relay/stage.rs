@@ -327,7 +327,7 @@ impl Stage {
                 return Err(Fault::refused(self.plugin.name(), refusal));
             }
             Ok(ResponseVerdict::Proceed) if ran.edited => {
-                self.ran.verdict = self.ran.verdict.max(Verdict::Edit)
+                self.ran.verdict = self.ran.verdict.max(Verdict::Edit);
             }
             Ok(ResponseVerdict::Proceed) => self.ran.verdict = self.ran.verdict.max(Verdict::Proceed),
             Err(fault) => self.failed(&fault)?,

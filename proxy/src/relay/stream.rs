@@ -121,7 +121,7 @@ impl Pump<'_> {
             let step = step(down.wait(upstream.read()).await?);
             self.exchange.relayed.upstream_wait += waited.elapsed();
             let batch = match step {
-                Step::Bytes(chunk) => self.batch(chunk, upstream).await,
+                Step::Bytes(chunk) => self.batch(chunk, upstream),
                 Step::End => Batch {
                     pieces: Vec::new(),
                     after: Some(Step::End),
@@ -138,7 +138,7 @@ impl Pump<'_> {
     }
 
     /// Takes what is already there along with the first chunk.
-    async fn batch(&mut self, first: Bytes, upstream: &mut impl Source) -> Batch {
+    fn batch(&mut self, first: Bytes, upstream: &mut impl Source) -> Batch {
         let mut bytes = first.len();
         let mut batch = Batch {
             pieces: vec![first],

@@ -51,6 +51,10 @@ pub async fn relay(
 }
 
 /// A body whose dialect is read, or not.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one on the stack at a time; boxing would allocate for every answer"
+)]
 enum Body {
     Read(Answer),
     Unread(Bytes),

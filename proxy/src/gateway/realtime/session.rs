@@ -98,7 +98,7 @@ impl Session {
                 self.until.send_replace(answer_due);
                 return Ok(Box::new(peer));
             }
-            let Some(step) = self.plan.next() else {
+            let Some(step) = self.plan.take_next() else {
                 return Error::e_explain(ErrorType::ConnectError, "no target is left");
             };
             let (provider, timeouts) = (step.planned.target.provider.clone(), step.planned.target.timeouts);
