@@ -68,7 +68,7 @@ struct AttemptLine<'x> {
 #[derive(Serialize)]
 struct PluginLine<'x> {
     name: &'x str,
-    digest: String,
+    digest: &'x str,
     hook: &'static str,
     verdict: &'static str,
     calls: u32,
@@ -139,7 +139,7 @@ impl Line for PluginRun {
     fn line(&self) -> PluginLine<'_> {
         PluginLine {
             name: self.plugin.name(),
-            digest: self.plugin.digest().short(),
+            digest: self.plugin.digest_short(),
             hook: self.hook.as_str(),
             verdict: self.verdict.label(),
             calls: self.calls,
