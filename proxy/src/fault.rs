@@ -241,6 +241,17 @@ impl From<BodyError> for Box<Fault> {
     }
 }
 
+/// The status under which a caller hears of an error that a provider told under a 200, from the error's own `code`: one
+/// that SDKs know, and never one that speaks of the caller's key or account (APIS.md 9.9).
+pub fn in_band_status(code: Option<&str>) -> u16 {
+    match code.and_then(|code| code.parse().ok()) {
+        Some(status @ (400 | 404 | 408 | 413 | 422 | 429 | 500 | 502..=504)) => status,
+        Some(524) => 504,
+        Some(529) => 503,
+        _ => 502,
+    }
+}
+
 fn code_of(kind: BodyErrorKind) -> &'static str {
     match kind {
         BodyErrorKind::NotJson => "invalid_json",
@@ -282,6 +293,17 @@ fn attempts_json(attempts: &[AttemptMark]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_under_a_200_never_speaks_of_the_callers_key() {
+        let told = |code| in_band_status(Some(code));
+        assert_eq!((told("401"), told("403"), told("402")), (502, 502, 502));
+        assert_eq!((told("529"), told("429"), told("400")), (503, 429, 400));
+        assert_eq!(
+            (told("200"), told("server_error"), in_band_status(None)),
+            (502, 502, 502)
+        );
+    }
 
     #[test]
     fn a_failed_call_lists_its_attempts() {

@@ -12,8 +12,11 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
 use pingora_error::ErrorType;
+use pingora_http::ResponseHeader;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::accept::proxy_protocol;
+use crate::fault::Fault;
 use crate::gateway::{Connection, Gateway};
 use crate::state::snapshot::{Limits, Snapshot};
 
@@ -24,6 +27,15 @@ pub const IDLE: Duration = Duration::from_secs(60);
 /// stay; a longer one is not worth its time.
 const WORTH_DRAINING: u64 = 256 * 1024;
 const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Connections over the limit that are told so at a time; a flood gets no more.
+const MOST_TOLD: usize = 64;
+
+/// How long a client that is turned away may take to send what would be in the way of its answer.
+const TIME_TO_SPEAK: Duration = Duration::from_millis(100);
+
+/// `PRI * HTTP/2.0` and what follows it (RFC 9113, 3.4). No HTTP/1.1 request is shorter.
+const HTTP2_PREFACE: usize = 24;
 
 /// HTTP/2 windows for 50 MB uploads: large enough for a fast line, small enough that a hundred streams fit in memory.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -49,6 +61,10 @@ impl ServerApp for Front {
                 .rejected
                 .with_label_values(&["limits.connections"])
                 .inc();
+            // Telling costs a connection too, so only so many are told at a time; the others are just closed.
+            let _telling = state.counters.turned_away.take(1, MOST_TOLD)?;
+            let fault = Fault::overloaded("limits.connections", "retry in a moment");
+            turn_away(&mut stream, &fault).await;
             return None;
         };
         let peer = match self.proxy_protocol {
@@ -62,9 +78,51 @@ impl ServerApp for Front {
                 named.or_else(|| peer(&stream))
             }
         };
+        first_bytes(&mut stream, &limits).await?;
         let connection = Arc::new(Connection::new(self.gateway.clone(), peer, held));
         connection.process_new(stream, shutdown).await
     }
+}
+
+/// Waits for the bytes by which HTTP/1 and HTTP/2 are told apart: Pingora would wait for them without a limit.
+async fn first_bytes(stream: &mut Stream, limits: &Limits) -> Option<()> {
+    if stream.get_ssl_digest().is_some() {
+        // the handshake has said which it is
+        return Some(());
+    }
+    let mut preface = [0; HTTP2_PREFACE];
+    match tokio::time::timeout(limits.header_deadline, stream.try_peek(&mut preface)).await {
+        Ok(peeked) => peeked.ok().map(drop),
+        Err(_) => {
+            turn_away(stream, &too_slow()).await;
+            None
+        }
+    }
+}
+
+/// Answers a connection that will not be served, whatever it wants. What it has sent is taken in first: a socket that is
+/// closed with unread bytes is reset, and the answer with it.
+async fn turn_away(stream: &mut Stream, fault: &Fault) {
+    let body = fault.body();
+    let retry = fault.retry_after.map_or(String::new(), |after| {
+        format!("retry-after: {}\r\n", after.as_secs())
+    });
+    let head = format!(
+        "HTTP/1.1 {} \r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry}connection: close\r\n\r\n",
+        fault.status,
+        body.len()
+    );
+    let tell = async {
+        let mut sent = [0; 4096];
+        let _ = tokio::time::timeout(TIME_TO_SPEAK, stream.read(&mut sent)).await;
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
+        stream.flush().await?;
+        stream.shutdown().await?;
+        std::io::Result::Ok(())
+    };
+    // A client that does not take its answer goes without.
+    let _ = tokio::time::timeout(DRAIN_DEADLINE, tell).await;
 }
 
 fn peer(stream: &Stream) -> Option<SocketAddr> {
@@ -93,13 +151,14 @@ pub async fn read_head(
         Ok(Ok(false)) => return None,
         Ok(Err(error)) => {
             if matches!(error.etype(), ErrorType::InvalidHTTPHeader) {
-                let _ = session.respond_error(400).await;
+                let message = "the head of the request is not valid HTTP";
+                tell(session, &Fault::caller(400, "invalid_http", message)).await;
             }
             session.shutdown().await;
             return None;
         }
         Err(_) => {
-            let _ = session.respond_error(408).await;
+            tell(session, &too_slow()).await;
             session.shutdown().await;
             return None;
         }
@@ -108,6 +167,26 @@ pub async fn read_head(
         session.set_keepalive(None);
     }
     Some(())
+}
+
+fn too_slow() -> Box<Fault> {
+    let message = "no whole head of a request came in time, `limits.header_deadline_ms`; send it faster";
+    Fault::caller(408, "request_timeout", message)
+}
+
+/// Answers what is no request; the connection ends with it.
+async fn tell(session: &mut ServerSession, fault: &Fault) {
+    let body = fault.body();
+    let head = || -> pingora_error::Result<ResponseHeader> {
+        let mut head = ResponseHeader::build(fault.status, Some(3))?;
+        head.insert_header(header::CONTENT_TYPE, "application/json")?;
+        head.insert_header(header::CONTENT_LENGTH, body.len())?;
+        Ok(head)
+    };
+    if let Ok(head) = head() {
+        // A client that is gone need not be told.
+        let _ = session.write_error_response(head, body).await;
+    }
 }
 
 /// Whether a browser asks if its page may call.

@@ -14,6 +14,7 @@ use crate::dispatch::upstream::{Upstream, Upstreams};
 use crate::exchange::{Attempt, Outcome};
 use crate::fault::{AttemptMark, Cause, Fault, Verbatim};
 use crate::state::answer::Source;
+use crate::state::inflate;
 
 /// How much of a provider's error is read.
 const MOST_ERROR_BYTES: usize = 256 * 1024;
@@ -72,12 +73,18 @@ pub fn unanswered(step: &Step, fault: Box<Fault>) -> Failed {
 
 async fn refused(step: &Step, mut upstream: Upstream, status: u16) -> Failed {
     let headers = upstream.headers().clone();
-    let body = error_body(&mut upstream).await;
+    let read = error_body(&mut upstream).await;
     upstream.finish().await;
+    let Some(body) = read else {
+        // Half a body would be passed off as a whole one: the caller gets our words instead.
+        let mut failed = refusal(step, status, &headers, Bytes::new());
+        failed.fault.verbatim = None;
+        return failed;
+    };
     refusal(step, status, &headers, body)
 }
 
-/// What an answer means that is not the one asked for: its status, and as much of its body as was read.
+/// What an answer means that is not the one asked for: its status, and its body.
 pub fn refusal(step: &Step, status: u16, headers: &HeaderMap, body: Bytes) -> Failed {
     let name = &step.planned.target.provider.name;
     let (fault, outcome) = match status {
@@ -93,15 +100,18 @@ pub fn refusal(step: &Step, status: u16, headers: &HeaderMap, body: Bytes) -> Fa
     }
 }
 
-async fn error_body(upstream: &mut Upstream) -> Bytes {
+/// The whole body, decompressed; `None` for one that broke off, is too long, or is not what its coding says.
+async fn error_body(upstream: &mut Upstream) -> Option<Bytes> {
     let mut body = BytesMut::new();
-    while let Ok(Some(chunk)) = upstream.read().await {
+    while let Some(chunk) = upstream.read().await.ok()? {
         body.extend_from_slice(&chunk);
         if body.len() > MOST_ERROR_BYTES {
-            break;
+            return None;
         }
     }
-    body.freeze()
+    let coding = upstream.headers().get(header::CONTENT_ENCODING);
+    let coding = coding.map_or("", |coding| coding.to_str().unwrap_or("?"));
+    inflate::whole(coding, body.freeze(), MOST_ERROR_BYTES).await.ok()
 }
 
 /// Following it could lead anywhere, inside addresses too.

@@ -156,13 +156,31 @@ impl Upstreams {
             .map_err(Failure::Connect)?
         {
             Some(session) => HttpSession::H2(session),
-            None => self.connect_http2(peer).await?,
+            None => match self.reused_http1(peer, timeouts, outgoing).await {
+                Some(answered) => return answered,
+                None => self.connect_http2(peer).await?,
+            },
         };
         match session {
             HttpSession::H1(http1) => exchange_http1(http1, outgoing, timeouts)
                 .await
                 .map_err(Failure::not_stale),
             other => exchange_general(other, outgoing, timeouts).await,
+        }
+    }
+
+    /// A peer that was offered HTTP/2 and speaks HTTP/1.1 only has its connections in the other pool. `None` where there is
+    /// none that still works.
+    async fn reused_http1(
+        &self,
+        peer: &HttpPeer,
+        timeouts: &Timeouts,
+        outgoing: &Outgoing,
+    ) -> Option<std::result::Result<HttpSession, Failure>> {
+        let stream = self.http1.reused_stream(peer).await?;
+        match exchange_http1(Http1::new(stream), outgoing, timeouts).await {
+            Err(Failure::Stale(_)) => None,
+            other => Some(other),
         }
     }
 

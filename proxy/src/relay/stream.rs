@@ -8,7 +8,7 @@ use penstock_llm::openai::{ErrorView, EventView};
 use penstock_llm::sse::{self, SseReader};
 
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
-use crate::fault::{Fault, Result};
+use crate::fault::{Fault, Result, in_band_status};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::event::Event;
 use crate::relay::guard::StreamGuard;
@@ -421,16 +421,8 @@ fn unreadable() -> Box<Fault> {
 fn in_band(data: &[u8]) -> Box<Fault> {
     let view = ErrorView::read(data).unwrap_or_default();
     let said = view.message.unwrap_or_else(|| "no reason given".to_owned());
-    let status = view
-        .code
-        .as_deref()
-        .and_then(|code| code.parse().ok())
-        .filter(|code| (400..600).contains(code));
-    let mut fault = Fault::provider(
-        status.unwrap_or(502),
-        "upstream_error",
-        format!("the provider answered: {said}"),
-    );
+    let status = in_band_status(view.code.as_deref());
+    let mut fault = Fault::provider(status, "upstream_error", format!("the provider answered: {said}"));
     fault.detail = Some("an error event in a stream".to_owned());
     fault
 }

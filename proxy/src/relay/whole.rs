@@ -8,7 +8,7 @@ use http::header;
 use penstock_llm::openai::{Answer, ErrorView, Operation};
 
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
-use crate::fault::{Cause, Fault};
+use crate::fault::{Cause, Fault, in_band_status};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::event::usage_in;
 use crate::relay::guard;
@@ -153,16 +153,8 @@ fn parse(body: Bytes, operation: Operation) -> Checked<Answer> {
 
 fn error_in_answer(error: ErrorView) -> Box<Fault> {
     let said = error.message.unwrap_or_else(|| "no reason given".to_owned());
-    let status = error
-        .code
-        .as_deref()
-        .and_then(|code| code.parse().ok())
-        .filter(|code| (400..600).contains(code));
-    Fault::provider(
-        status.unwrap_or(502),
-        "upstream_error",
-        format!("the provider answered: {said}"),
-    )
+    let status = in_band_status(error.code.as_deref());
+    Fault::provider(status, "upstream_error", format!("the provider answered: {said}"))
 }
 
 async fn write(

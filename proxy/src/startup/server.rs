@@ -54,6 +54,8 @@ pub struct Running {
     pub state: Arc<State>,
     pub reload: ReloadHandle,
     stop: watch::Sender<bool>,
+    /// Later than the calls: while those are drained, operators see how far it is.
+    stop_pages: watch::Sender<bool>,
     /// Calls on one, operators' pages on the other: a full gateway can still be watched.
     runtimes: Option<(Runtime, Runtime)>,
 }
@@ -89,6 +91,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         realtime: Default::default(),
     });
     let (stop, stopping) = watch::channel(false);
+    let (stop_pages, stopping_pages) = watch::channel(false);
     let calls = runtime("calls", settings.threads)?;
     let pages = runtime("admin", 1)?;
     let mut addresses = Vec::with_capacity(settings.listeners.len());
@@ -104,13 +107,20 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         tls: None,
         proxy_protocol: false,
     };
-    let admin = serve(&pages, Admin { state: state.clone() }, &plain, None, stopping)?;
+    let admin = serve(
+        &pages,
+        Admin { state: state.clone() },
+        &plain,
+        None,
+        stopping_pages,
+    )?;
     Ok(Running {
         addresses,
         admin,
         state,
         reload,
         stop,
+        stop_pages,
         runtimes: Some((calls, pages)),
     })
 }
@@ -168,6 +178,7 @@ impl Running {
     /// The tasks go with their runtimes; each request that was under way is settled by being dropped.
     fn end(&mut self) {
         let _ = self.stop.send(true);
+        let _ = self.stop_pages.send(true);
         if let Some((calls, pages)) = self.runtimes.take() {
             calls.shutdown_timeout(Duration::from_secs(1));
             pages.shutdown_background();

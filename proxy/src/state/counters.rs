@@ -53,12 +53,14 @@ impl Drop for Held {
     }
 }
 
-/// The process's three gauges.
+/// The process's gauges.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub connections: Arc<Gauge>,
     pub requests: Arc<Gauge>,
     pub body_memory: Arc<Gauge>,
+    /// Connections over the limit that are being told so.
+    pub turned_away: Arc<Gauge>,
 }
 
 #[cfg(test)]
