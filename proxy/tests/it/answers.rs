@@ -44,7 +44,7 @@ fn play(call: &Call, recording: &Recording, cut: &Cut) {
         call.begin(recording.status, &headers);
         cut.pieces.iter().for_each(|piece| call.chunk(piece));
         call.end();
-    } else if recording.response.len() % 2 == 0 {
+    } else if recording.response.len().is_multiple_of(2) {
         headers.push(("transfer-encoding", "chunked"));
         call.begin(recording.status, &headers[..1]);
         cut.pieces.iter().for_each(|piece| call.chunk(piece));

@@ -4,5 +4,15 @@
 mod harness;
 
 mod answers;
+mod bad_input;
+mod downstream;
+mod drain;
+mod failover;
+mod idempotency;
+mod limits;
+mod plugins;
 mod realtime;
 mod requests;
+mod streams;
+mod swap;
+mod upstream;

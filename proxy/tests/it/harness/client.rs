@@ -35,12 +35,6 @@ impl Client {
         }
     }
 
-    pub fn local_address(&self) -> SocketAddr {
-        self.socket
-            .local_addr()
-            .expect("a connected socket has an address")
-    }
-
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let wire = self.incoming.source();
         wire.write_all(bytes.as_ref())
@@ -125,11 +119,6 @@ impl Client {
     pub fn reset(self) {
         let socket = socket2::SockRef::from(&self.socket);
         socket.set_linger(Some(Duration::ZERO)).expect("a TCP socket");
-    }
-
-    /// The client's own side is done; it still reads.
-    pub fn half_close(&self) {
-        self.socket.shutdown(Shutdown::Write).expect("a connected socket");
     }
 }
 

@@ -65,7 +65,7 @@ fn is_awkward(body: &[u8], i: usize) -> bool {
     let in_word = body[..i].ends_with(b"da") && body[i..].starts_with(b"ta");
     let in_escape = before == b'\\' || body[..i].ends_with(b"\\u");
     let in_done = body[..i].ends_with(b"[DO");
-    in_character || in_line_end || in_word || in_escape || in_done || (after == b'"' && i % 7 == 0)
+    in_character || in_line_end || in_word || in_escape || in_done || (after == b'"' && i.is_multiple_of(7))
 }
 
 /// SplitMix64: a generator of one line is random enough for places to cut.

@@ -216,10 +216,6 @@ pub fn completed(config: &str) -> String {
         ("record", "records.jsonl".to_owned()),
         ("plugin_cache", "none".to_owned()),
         (
-            "plugin_dir",
-            format!("\"{}\"", super::gateway::plugin_folder().display()),
-        ),
-        (
             "models",
             format!("[{{name: \"*\", targets: [{{provider: {first_provider}, model: \"*\"}}]}}]"),
         ),
@@ -234,16 +230,14 @@ pub fn completed(config: &str) -> String {
             whole.push_str(&format!("\n{key}: {value}"));
         }
     }
+    if config.contains("plugins:") && !config.contains("plugin_dir:") {
+        whole.push_str(&format!(
+            "\nplugin_dir: \"{}\"",
+            super::plugins::folder().display()
+        ));
+    }
     whole.push('\n');
     whole
-}
-
-/// Where built plugins are.
-pub fn plugin_folder() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("a folder within target");
-    target.join("plugins")
 }
 
 pub fn environment() -> Environment {

@@ -97,29 +97,23 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// With TLS if `tls` is given.
-    pub fn start(tls: Option<ServerConfig>, content_type: &'static str, body: &'static str) -> Provider {
+    pub fn start(tls: ServerConfig, content_type: &'static str, body: &'static str) -> Provider {
         let listener = runtime()
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let connections = Arc::new(AtomicUsize::new(0));
-        let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
         let counted = connections.clone();
         runtime().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    match acceptor {
-                        None => serve(stream, content_type, body).await,
-                        Some(acceptor) => {
-                            let Ok(stream) = acceptor.accept(stream).await else {
-                                return;
-                            };
-                            serve(stream, content_type, body).await;
-                        }
-                    }
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    serve(stream, content_type, body).await;
                 });
             }
         });

@@ -33,6 +33,9 @@ impl Log for Kept {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let line = format!("{} {} {}\n", record.level(), record.target(), record.args());
+            if std::env::var_os("PENSTOCK_TEST_LOG").is_some() {
+                eprint!("{line}");
+            }
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

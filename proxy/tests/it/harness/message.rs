@@ -18,13 +18,6 @@ impl Message {
         self.lines().next().expect("a head has a first line")
     }
 
-    pub fn method(&self) -> &str {
-        self.start_line()
-            .split(' ')
-            .next()
-            .expect("a start line has words")
-    }
-
     pub fn path(&self) -> &str {
         self.start_line()
             .split(' ')

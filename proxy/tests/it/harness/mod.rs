@@ -1,12 +1,15 @@
 //! What every test of this binary stands on: a scripted provider, a gateway in this process, a client that keeps every
 //! byte. All of it blocks, on threads of its own: a test then reads from top to bottom in the order things happen.
 
+pub mod calls;
 pub mod client;
 pub mod cuts;
 pub mod gateway;
 pub mod http2;
 pub mod log;
 pub mod message;
+pub mod plugins;
+pub mod process;
 pub mod provider;
 pub mod recordings;
 pub mod squeeze;

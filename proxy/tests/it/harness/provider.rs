@@ -75,11 +75,6 @@ impl Provider {
         calls.recv_timeout(PATIENCE).expect("the gateway makes a call")
     }
 
-    /// Whether a call is there, without waiting for one.
-    pub fn call_now(&self) -> Option<Call> {
-        self.calls.as_ref()?.try_recv().ok()
-    }
-
     /// For a request that was refused: once its answer is there, nothing can be on its way any more.
     pub fn saw_nothing(&self) {
         assert_eq!(
@@ -222,6 +217,12 @@ impl Call {
         for event in events {
             self.chunk(event);
         }
+        self.end();
+    }
+
+    /// More events of a stream that has begun, and its end.
+    pub fn stream_rest(&self, events: &[&str]) {
+        events.iter().for_each(|event| self.chunk(event));
         self.end();
     }
 

@@ -9,7 +9,6 @@ pub struct Recording {
     /// For messages.
     pub name: String,
     pub api: String,
-    pub model: String,
     pub request: Vec<u8>,
     pub status: u16,
     pub content_type: String,
@@ -57,7 +56,6 @@ fn read(file: &Path) -> Option<Recording> {
             .to_string_lossy()
             .into_owned(),
         api: api.to_owned(),
-        model: value["model"].as_str().unwrap_or_default().to_owned(),
         request: body(&value["request"]),
         status: value["response"]["status"]
             .as_u64()

@@ -1,0 +1,276 @@
+//! Ways out: pooled connections, HTTP/2, a CONNECT proxy, a private authority, a client certificate, names.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH, CHAT_STREAM, DONE, FINISH, says};
+use crate::harness::client::post;
+use crate::harness::gateway::{Gateway, KEY};
+use crate::harness::http2;
+use crate::harness::provider::Provider;
+use crate::harness::tls::{self, Authority, Certified};
+
+fn served(gateway: &Gateway, provider: &Provider) {
+    let mut client = gateway.begin(CHAT_PATH, CHAT);
+    provider.call().answer_json(200, ANSWER);
+    assert_eq!(client.answer().text(), ANSWER);
+}
+
+#[test]
+fn pain_a03_calls_one_after_the_other_share_one_connection() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let mut client = gateway.connect();
+    for number in 0..100 {
+        if number % 2 == 0 {
+            client.send(post(CHAT_PATH, KEY, CHAT));
+            provider.call().answer_json(200, ANSWER);
+            assert_eq!(client.answer().text(), ANSWER);
+        } else {
+            client.send(post(CHAT_PATH, KEY, CHAT_STREAM));
+            provider.call().stream(&[&says("x"), FINISH, DONE]);
+            assert!(client.answer().is_whole);
+        }
+    }
+    assert_eq!(provider.connections(), 1);
+}
+
+#[test]
+fn http2_to_a_provider_carries_many_calls_on_one_connection() {
+    let events: &'static str = [&says("x"), FINISH, DONE].concat().leak();
+    let authority = Authority::new();
+    let own = authority.certify("localhost");
+    let provider = http2::Provider::start(
+        Authority::server(&own, None, &["h2"]),
+        "text/event-stream",
+        events,
+    );
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "authority", &authority.pem());
+    let config = format!(
+        "providers:\n  main: {{base_url: \"https://localhost:{}/v1\", auth: none, ca: authority.pem, http2: true}}",
+        provider.address.port()
+    );
+    let gateway = Gateway::within(folder, &config);
+
+    let mut clients: Vec<_> = (0..40).map(|_| gateway.begin(CHAT_PATH, CHAT_STREAM)).collect();
+    for client in &mut clients {
+        let answer = client.answer();
+        assert_eq!((answer.status(), answer.text()), (200, events));
+    }
+    for _ in 0..20 {
+        assert_eq!(gateway.post(CHAT_PATH, CHAT_STREAM).text(), events);
+    }
+    assert_eq!(provider.connections(), 1);
+}
+
+/// A provider with TLS in front, and the folder with what it takes to reach it.
+fn behind_tls(provider: &Provider, name: &str, clients: bool, lines: &str) -> (Gateway, Authority) {
+    let authority = Authority::new();
+    let own = authority.certify(name);
+    let config = Authority::server(&own, clients.then_some(&authority), &["http/1.1"]);
+    let address = tls::in_front_of(provider.address, config);
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "authority", &authority.pem());
+    write(folder.path(), "stranger", &Authority::new().pem());
+    let Certified { certificate, key } = authority.certify("gateway.test");
+    write(folder.path(), "gateway", &certificate);
+    write(folder.path(), "gateway-key", &key);
+    let config = lines.replace("PORT", &address.port().to_string());
+    (Gateway::within(folder, &config), authority)
+}
+
+fn write(folder: &Path, name: &str, pem: &str) {
+    std::fs::write(folder.join(format!("{name}.pem")), pem).unwrap();
+}
+
+#[test]
+fn a_provider_with_a_certificate_of_a_private_authority_is_reached_with_its_ca() {
+    let provider = Provider::start();
+    let lines =
+        "providers:\n  main: {base_url: \"https://localhost:PORT/v1\", auth: none, ca: authority.pem}";
+    let (gateway, _) = behind_tls(&provider, "localhost", false, lines);
+    served(&gateway, &provider);
+    served(&gateway, &provider);
+    assert_eq!(provider.connections(), 1);
+}
+
+#[test]
+fn a_provider_that_cannot_be_trusted_gets_nothing() {
+    let provider = Provider::start();
+    for (name, ca) in [("localhost", "stranger.pem"), ("another.test", "authority.pem")] {
+        let lines =
+            format!("providers:\n  main: {{base_url: \"https://localhost:PORT/v1\", auth: none, ca: {ca}}}");
+        let (gateway, _) = behind_tls(&provider, name, false, &lines);
+        let answer = gateway.post(CHAT_PATH, CHAT);
+        assert_eq!(
+            (answer.status(), answer.error_code().as_str()),
+            (502, "upstream_unreachable"),
+            "{name} {ca}"
+        );
+        assert_eq!(gateway.record()["attempts"][0]["outcome"], "connect");
+    }
+    let lines = "providers:\n  main: {base_url: \"https://localhost:PORT/v1\", auth: none}";
+    let (gateway, _) = behind_tls(&provider, "localhost", false, lines);
+    assert_eq!(gateway.post(CHAT_PATH, CHAT).error_code(), "upstream_unreachable");
+    provider.saw_nothing();
+}
+
+#[test]
+fn a_provider_that_asks_for_a_certificate_is_shown_the_gateways() {
+    let provider = Provider::start();
+    let with = "providers:\n  main: {base_url: \"https://localhost:PORT/v1\", auth: none, ca: authority.pem, client_certificate: gateway.pem, client_key: gateway-key.pem}";
+    let (gateway, _) = behind_tls(&provider, "localhost", true, with);
+    served(&gateway, &provider);
+    let without =
+        "providers:\n  main: {base_url: \"https://localhost:PORT/v1\", auth: none, ca: authority.pem}";
+    let (gateway, _) = behind_tls(&provider, "localhost", true, without);
+    assert_eq!(gateway.post(CHAT_PATH, CHAT).status(), 502);
+    assert_eq!(provider.calls(), 1);
+}
+
+#[test]
+fn http2_with_tls_is_agreed_on_and_http1_taken_where_it_is_not() {
+    let authority = Authority::new();
+    let own = authority.certify("localhost");
+    let http2 = http2::Provider::start(
+        Authority::server(&own, None, &["h2", "http/1.1"]),
+        "application/json",
+        ANSWER,
+    );
+    let http1 = Provider::start();
+    let front = tls::in_front_of(http1.address, Authority::server(&own, None, &["http/1.1"]));
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "authority", &authority.pem());
+    let config = format!(
+        r#"
+providers:
+  new: {{base_url: "https://localhost:{}/v1", auth: none, ca: authority.pem, http2: true}}
+  old: {{base_url: "https://localhost:{}/v1", auth: none, ca: authority.pem, http2: true}}
+models: [{{name: m, targets: [{{provider: new}}]}}, {{name: old, targets: [{{provider: old}}]}}]
+"#,
+        http2.address.port(),
+        front.port()
+    );
+    let gateway = Gateway::within(folder, &config);
+    for _ in 0..3 {
+        assert_eq!(gateway.post(CHAT_PATH, CHAT).text(), ANSWER);
+    }
+    assert_eq!(http2.connections(), 1);
+    for _ in 0..3 {
+        let mut client = gateway.begin(CHAT_PATH, CHAT.replace("\"m\"", "\"old\""));
+        http1.call().answer_json(200, ANSWER);
+        assert_eq!(client.answer().text(), ANSWER);
+    }
+    assert_eq!(http1.connections(), 1);
+}
+
+/// A CONNECT proxy that answers with `status`, and tells what it was asked.
+fn connect_proxy(to: SocketAddr, status: &'static str) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, asked) = sync_channel(100);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, sender) = (stream.unwrap(), sender.clone());
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    head.push(byte[0]);
+                }
+                sender.send(String::from_utf8(head).unwrap()).unwrap();
+                stream
+                    .write_all(format!("HTTP/1.1 {status}\r\nx: y\r\n\r\n").as_bytes())
+                    .unwrap();
+                if status.starts_with("200") {
+                    let inner = TcpStream::connect(to).unwrap();
+                    splice(&stream, &inner);
+                }
+            });
+        }
+    });
+    (address, asked)
+}
+
+fn splice(one: &TcpStream, other: &TcpStream) {
+    let copy = |mut from: TcpStream, mut to: TcpStream| {
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        })
+    };
+    let back = copy(other.try_clone().unwrap(), one.try_clone().unwrap());
+    let _ = copy(one.try_clone().unwrap(), other.try_clone().unwrap()).join();
+    let _ = back.join();
+}
+
+#[test]
+fn a_provider_is_reached_through_a_connect_proxy_and_the_tunnel_is_kept() {
+    let provider = Provider::start();
+    let (proxy, asked) = connect_proxy(provider.address, "200 Connection established");
+    let gateway = Gateway::of(&format!(
+        "providers:\n  main: {{base_url: \"http://provider.invalid:81/v1\", auth: none, connect_proxy: \"http://{proxy}\"}}"
+    ));
+    served(&gateway, &provider);
+    served(&gateway, &provider);
+    let head = asked.recv().unwrap();
+    assert!(
+        head.starts_with("CONNECT provider.invalid:81 HTTP/1.1\r\nHost: provider.invalid:81\r\n"),
+        "{head}"
+    );
+    assert!(asked.try_recv().is_err(), "one tunnel carried both calls");
+}
+
+#[test]
+fn tls_goes_through_a_connect_proxy_end_to_end() {
+    let provider = Provider::start();
+    let authority = Authority::new();
+    let own = authority.certify("provider.invalid");
+    let front = tls::in_front_of(provider.address, Authority::server(&own, None, &[]));
+    let (proxy, asked) = connect_proxy(front, "200 OK");
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "authority", &authority.pem());
+    let config = format!(
+        "providers:\n  main: {{base_url: \"https://provider.invalid/v1\", auth: none, ca: authority.pem, connect_proxy: \"http://{proxy}\"}}"
+    );
+    let gateway = Gateway::within(folder, &config);
+    served(&gateway, &provider);
+    assert!(
+        asked
+            .recv()
+            .unwrap()
+            .starts_with("CONNECT provider.invalid:443 HTTP/1.1\r\n")
+    );
+}
+
+#[test]
+fn a_connect_proxy_that_refuses_is_told_as_a_connect_error() {
+    let provider = Provider::start();
+    let (proxy, _asked) = connect_proxy(provider.address, "407 Proxy Authentication Required");
+    let gateway = Gateway::of(&format!(
+        "providers:\n  main: {{base_url: \"http://provider.invalid/v1\", auth: none, connect_proxy: \"http://{proxy}\"}}"
+    ));
+    let answer = gateway.post(CHAT_PATH, CHAT);
+    assert_eq!(
+        (answer.status(), answer.error_code().as_str()),
+        (502, "upstream_unreachable")
+    );
+    provider.saw_nothing();
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_told_as_such() {
+    let gateway = Gateway::of(
+        "providers:\n  main: {base_url: \"http://provider.invalid/v1\", auth: none}\ntimeouts: {connect_ms: 2000}",
+    );
+    let answer = gateway.post(CHAT_PATH, CHAT);
+    assert_eq!(
+        (answer.status(), answer.error_code().as_str()),
+        (502, "upstream_unreachable")
+    );
+    assert_eq!(gateway.record()["attempts"][0]["outcome"], "connect");
+}
