@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use penstock_llm::openai::{self, Answer, ReadLimits, Request, Role};
@@ -16,6 +17,10 @@ use crate::error::KitError;
 
 /// What time it is in every case: 2026-01-01 00:00 UTC.
 const CASE_TIME_MS: u64 = 1_767_225_600_000;
+
+/// Ends a hook that loops. A case is about what comes out, and a machine with other work may stop a hook for longer than
+/// the gateway would wait.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many settings a plugin is kept started with.
 const MOST_KEPT: usize = 32;
@@ -85,6 +90,8 @@ impl Bench {
             fail: FailMode::Closed,
             // cases fail on purpose; the next one has to be called all the same
             limits: Limits {
+                hook_time: PATIENCE,
+                start_time: PATIENCE,
                 trips: Trips {
                     count: 0,
                     ..limits.trips
