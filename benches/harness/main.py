@@ -118,7 +118,8 @@ class Run:
 def build(place, gateways):
     crates = ["mock-provider", "loadgen", *(name for name in ("bare", "penstock") if name in gateways)]
     print(f"building {', '.join(crates)}", file=sys.stderr, flush=True)
-    step(place, ["cargo", "build", "--release", *(f"--package={name}" for name in crates)])
+    # the whole workspace, as the tests build it: another selection has other features, and everything is built twice
+    step(place, ["cargo", "build", "--release", "--workspace", "--locked", "--bins", "--tests"])
     if "penstock" not in gateways:
         return
     for name in PLUGINS:
