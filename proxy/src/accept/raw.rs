@@ -9,6 +9,7 @@ use penstock_llm::openai::Operation;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::accept::route::percent_decoded;
 use crate::fault::{Fault, Result};
 use crate::state::snapshot::Provider;
 
@@ -53,13 +54,14 @@ pub fn upstream_path(provider: &Provider, rest: &str, query: Option<&str>) -> St
 }
 
 fn holds_key(pair: &str) -> bool {
-    let name = pair.split('=').next().unwrap_or("");
+    let name = percent_decoded(pair.split('=').next().unwrap_or(""));
     KEY_PARAMETERS.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// The models that a path, a query and a body name.
+/// The models that a path, a query and a body name. Escapes are undone, as the provider will.
 pub fn models(path: &str, body: &[u8]) -> Result<Vec<String>> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let path = percent_decoded(path);
     let mut models: Vec<String> = path
         .split("/models/")
         .skip(1)
@@ -69,8 +71,8 @@ pub fn models(path: &str, body: &[u8]) -> Result<Vec<String>> {
     models.extend(
         query
             .split('&')
-            .filter_map(|pair| pair.strip_prefix("model="))
-            .map(str::to_owned),
+            .map(percent_decoded)
+            .filter_map(|pair| pair.strip_prefix("model=").map(str::to_owned)),
     );
     if body
         .first()

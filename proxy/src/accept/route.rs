@@ -107,7 +107,7 @@ fn raw(path: &str, is_provider: impl Fn(&str) -> bool) -> Option<Route> {
 }
 
 /// Model names hold slashes, which SDKs send as `%2F`. What is not a legal escape stays as it is.
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

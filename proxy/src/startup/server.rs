@@ -40,6 +40,9 @@ use crate::state::snapshot::Snapshot;
 /// How long a stopping process waits for what is in flight: as long as the longest answers take.
 const DRAIN: Duration = Duration::from_secs(600);
 
+/// How long a stopping process waits for its last records to be written: a sink that is stuck must not keep it.
+const FLUSH: Duration = Duration::from_secs(2);
+
 /// How often a stopping process looks whether it is done.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
@@ -181,6 +184,9 @@ impl Running {
         let _ = self.stop_pages.send(true);
         if let Some((calls, pages)) = self.runtimes.take() {
             calls.shutdown_timeout(Duration::from_secs(1));
+            if !self.state.records.flush(FLUSH) {
+                log::warn!("records were still unwritten after {} s", FLUSH.as_secs());
+            }
             pages.shutdown_background();
         }
     }

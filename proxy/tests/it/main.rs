@@ -11,6 +11,7 @@ mod failover;
 mod idempotency;
 mod limits;
 mod plugins;
+mod raw;
 mod realtime;
 mod requests;
 mod streams;
