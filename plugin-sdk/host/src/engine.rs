@@ -1,12 +1,9 @@
-//! The one engine of a process: how guests' memory is laid out, the tick that stops them, what their names remember.
+//! The one engine of a process: how guests' memory is laid out, and what their names remember.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -18,6 +15,7 @@ use crate::compile::CompileCache;
 use crate::error::{LoadError, LoadProblem};
 use crate::inspect::Digest;
 use crate::plugin::{LoadSpec, Plugin};
+use crate::ticker::Ticker;
 
 /// How the engine is made.
 #[derive(Clone)]
@@ -81,7 +79,7 @@ pub struct Parts {
     registry: Registry,
     pub components: Arc<AtomicUsize>,
     pub instances: Arc<AtomicUsize>,
-    _ticker: Ticker,
+    pub ticker: Arc<Ticker>,
 }
 
 impl PluginEngine {
@@ -96,7 +94,7 @@ impl PluginEngine {
             registry: Registry::default(),
             components: Arc::default(),
             instances: Arc::default(),
-            _ticker: ticker,
+            ticker: Arc::new(ticker),
         };
         Ok(PluginEngine(Arc::new(parts)))
     }
@@ -191,40 +189,3 @@ const TABLE_ELEMENTS: usize = 100_000;
 /// Slots that keep their memory when no instance is in them. Each swap leaves the old plugins' slots behind; a hundred of
 /// them, Wasmtime's usual number, are 20 % more memory after 200 swaps, while the chain in use needs a few.
 const MOST_WARM_SLOTS: u32 = 16;
-
-/// Moves the engine's epoch once a millisecond, so that guests notice their deadlines. Ends when dropped.
-struct Ticker {
-    stop: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-const TICK: Duration = Duration::from_millis(1);
-
-impl Ticker {
-    fn start(engine: &Engine) -> std::io::Result<Ticker> {
-        let (stop, stopped) = sync_channel(1);
-        let engine = engine.weak();
-        let thread = std::thread::Builder::new()
-            .name("plugin-ticker".to_owned())
-            .spawn(move || {
-                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
-                    let Some(engine) = engine.upgrade() else { break };
-                    engine.increment_epoch();
-                }
-            })?;
-        Ok(Ticker {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // it has nothing to say, and it cannot panic
-            let _ = thread.join();
-        }
-    }
-}

@@ -192,7 +192,7 @@ impl Plugin {
             mut answer,
         } = lent;
         let blueprint = &self.blueprint;
-        instance.lend(&blueprint.limits, stage, input_bytes, call, answer.as_deref_mut());
+        instance.lend(blueprint, stage, input_bytes, call, answer.as_deref_mut());
         // a panic here would be a bug of the host's; it must not take the caller's request with it
         let said = catch_unwind(AssertUnwindSafe(|| hook(&mut instance, &blueprint.exports)));
         let result = match said {

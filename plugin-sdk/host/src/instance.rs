@@ -14,6 +14,7 @@ use crate::fault::PluginFault;
 use crate::guest::{Guest, Meter, Stage};
 use crate::interests::Interests;
 use crate::limits::Limits;
+use crate::ticker::Ticker;
 
 /// Everything that instances of one plugin are made from.
 pub struct Blueprint {
@@ -22,6 +23,7 @@ pub struct Blueprint {
     pub settings: String,
     pub limits: Limits,
     pub granted: Arc<Granted>,
+    pub ticker: Arc<Ticker>,
     /// Counts the instances that exist, of all plugins.
     pub instances: Arc<AtomicUsize>,
 }
@@ -90,6 +92,7 @@ impl Instance {
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(plan.limits.output_for(0));
         store.set_max_component_handles(MOST_HANDLES);
+        plan.ticker.keep_ticking(plan.limits.start_ticks());
         store.set_epoch_deadline(plan.limits.start_ticks());
         match start_in(&mut store, plan) {
             Ok((instance, Ok(interests))) => {
@@ -115,15 +118,18 @@ impl Instance {
     /// Lends the call, and the answer, to the guest for one hook with `input_bytes` to read.
     pub fn lend(
         &mut self,
-        limits: &Limits,
+        plan: &Blueprint,
         stage: Stage,
         input_bytes: usize,
         call: &mut Call,
         answer: Option<&mut AnswerView>,
     ) {
         self.uses += 1;
+        let limits = &plan.limits;
         let output = limits.output_for(input_bytes);
-        self.store.set_epoch_deadline(limits.hook_ticks(input_bytes));
+        let ticks = limits.hook_ticks(input_bytes);
+        plan.ticker.keep_ticking(ticks);
+        self.store.set_epoch_deadline(ticks);
         self.store.set_hostcall_fuel(output);
         let guest = self.store.data_mut();
         guest.meter = Meter::new(limits.host_calls, output);

@@ -25,6 +25,7 @@ mod pool;
 mod resources;
 mod set;
 mod state;
+mod ticker;
 mod verdict;
 
 pub use call::{AnswerBody, AnswerView, Call, CallBody, HeaderList, HeaderView, NoHeaders, Operation, Piece};

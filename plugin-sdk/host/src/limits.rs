@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ticker::TICK;
+
 /// Bounds on one plugin. An operator may change each of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -79,11 +81,11 @@ impl Limits {
     }
 }
 
-/// Microseconds in ticks of a millisecond. One more, because the running tick is already partly over: a plugin gets at
-/// least the time that it was promised. Never so many that a deadline would wrap around.
+/// Microseconds in ticks. One more, because the running tick is already partly over: a plugin gets at least the time that
+/// it was promised. Never so many that a deadline would wrap around.
 fn ticks(micros: u128) -> u64 {
-    const LONGEST: u64 = 24 * 60 * 60 * 1000;
-    u64::try_from(micros.div_ceil(1000))
+    const LONGEST: u64 = 24 * 60 * 60 * 1000 / TICK.as_millis() as u64;
+    u64::try_from(micros.div_ceil(TICK.as_micros()))
         .unwrap_or(LONGEST)
         .min(LONGEST)
         + 1

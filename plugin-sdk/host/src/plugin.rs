@@ -134,6 +134,7 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         settings: spec.settings,
         limits: spec.limits,
         granted,
+        ticker: engine.ticker.clone(),
         instances: engine.instances.clone(),
     };
     let (first, interests) = Instance::start(&blueprint).map_err(start_problem)?;
