@@ -119,8 +119,8 @@ fn chain(c: &mut Criterion) {
 
 fn candidates() -> [Candidate; 2] {
     ["near", "far"].map(|provider| Candidate {
-        provider: provider.to_owned(),
-        model: "bench".to_owned(),
+        provider: provider.into(),
+        model: "bench".into(),
         weight: 1,
         input_price: Some(150_000_000),
         output_price: Some(600_000_000),

@@ -1,5 +1,7 @@
 //! What goes into a hook and what comes out of it, as plain values; acting on it is left to the gateway.
 
+use std::sync::Arc;
+
 use penstock_llm::openai::Kind;
 
 use crate::bindings::penstock::plugin::types as wit;
@@ -103,8 +105,8 @@ impl Choice {
 /// One target that a call could be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    pub provider: String,
-    pub model: String,
+    pub provider: Arc<str>,
+    pub model: Arc<str>,
     pub weight: u32,
     /// Nano US dollars per million tokens, where known.
     pub input_price: Option<u64>,

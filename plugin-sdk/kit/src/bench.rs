@@ -196,8 +196,8 @@ fn on_request(plugin: &Plugin) -> Result<Duration, String> {
 
 fn on_route(plugin: &Plugin) -> Result<Duration, String> {
     let candidate = |number: u32| Candidate {
-        provider: format!("provider-{number}"),
-        model: "gpt-4o-mini".to_string(),
+        provider: format!("provider-{number}").into(),
+        model: "gpt-4o-mini".into(),
         weight: number + 1,
         input_price: Some(150_000_000 * u64::from(number + 1)),
         output_price: Some(600_000_000),

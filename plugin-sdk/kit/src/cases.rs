@@ -125,8 +125,8 @@ impl CandidateShape {
     /// As the host passes it on.
     pub fn candidate(&self) -> Candidate {
         Candidate {
-            provider: self.provider.clone(),
-            model: self.model.clone(),
+            provider: self.provider.as_str().into(),
+            model: self.model.as_str().into(),
             weight: self.weight,
             input_price: self.input_price,
             output_price: self.output_price,

@@ -60,8 +60,8 @@ pub fn candidates(model: &Model, asked: &str, health: &Health) -> Vec<Planned> {
 /// The same as route plugins see them.
 pub fn as_seen(planned: &[Planned]) -> Vec<Candidate> {
     let seen = |planned: &Planned| Candidate {
-        provider: planned.target.provider.name.to_string(),
-        model: planned.model.to_string(),
+        provider: planned.target.provider.name.clone(),
+        model: planned.model.clone(),
         weight: planned.target.weight,
         input_price: planned.target.price.map(|price| price.input),
         output_price: planned.target.price.map(|price| price.output),

@@ -265,8 +265,8 @@ fn hooks_and_kinds_without_interest_are_not_entered() {
 
 fn unknown_candidate() -> Candidate {
     Candidate {
-        provider: String::new(),
-        model: String::new(),
+        provider: "".into(),
+        model: "".into(),
         weight: 0,
         input_price: None,
         output_price: None,
