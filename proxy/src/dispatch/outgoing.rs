@@ -193,10 +193,10 @@ fn headers(step: &Step, from_caller: &HeaderMap, content_type: Option<HeaderValu
         headers.push((name, value.ok_or_else(unusable)?));
     }
     headers.extend(provider.headers.iter().cloned());
-    for name in FORWARDED {
-        let own = provider.headers.iter().any(|(own, _)| own.as_str() == *name);
-        for value in from_caller.get_all(*name).iter().filter(|_| !own) {
-            headers.push((HeaderName::from_static(name), value.clone()));
+    let is_own = |name: &HeaderName| provider.headers.iter().any(|(own, _)| own == name);
+    for (name, value) in from_caller {
+        if FORWARDED.contains(&name.as_str()) && !is_own(name) {
+            headers.push((name.clone(), value.clone()));
         }
     }
     Ok(headers)
