@@ -1,5 +1,6 @@
 //! Stage 5: account for a request, however it ended: plugins' `on-complete`, metrics, one record.
 
+pub mod json;
 pub mod meter;
 pub mod record;
 pub mod usage;
