@@ -5,6 +5,7 @@ pub mod realtime;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -394,7 +395,8 @@ impl Gateway {
         let begun = Instant::now();
         let under_way = step.planned.health.begin();
         exchange.dispatched.attempts.push(step.attempt());
-        let sent = down.wait(attempt::send(&self.upstreams, step, &outgoing)).await;
+        let sent = pin!(attempt::send(&self.upstreams, step, &outgoing));
+        let sent = down.wait(sent).await;
         exchange.relayed.upstream_wait += begun.elapsed();
         let relayed = match sent? {
             Ok(upstream) => {

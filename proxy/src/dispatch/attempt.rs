@@ -45,14 +45,15 @@ pub async fn send(
     upstreams: &Arc<Upstreams>,
     step: &Step,
     outgoing: &Outgoing,
-) -> std::result::Result<Upstream, Failed> {
+) -> std::result::Result<Box<Upstream>, Failed> {
     let target = &step.planned.target;
     let sent = upstreams.send(&target.provider, &target.timeouts, outgoing).await;
     let upstream = sent.map_err(|fault| unanswered(step, fault))?;
     match upstream.status() {
         200..=299 => Ok(upstream),
         status if outgoing.is_raw && !matches!(status, 300..=399 | 401..=403) => Ok(upstream),
-        status => Err(refused(step, upstream, status).await),
+        // Boxed: what is rare must not make every call's state larger.
+        status => Err(Box::pin(refused(step, upstream, status)).await),
     }
 }
 
@@ -71,7 +72,7 @@ pub fn unanswered(step: &Step, fault: Box<Fault>) -> Failed {
     }
 }
 
-async fn refused(step: &Step, mut upstream: Upstream, status: u16) -> Failed {
+async fn refused(step: &Step, mut upstream: Box<Upstream>, status: u16) -> Failed {
     let headers = upstream.headers().clone();
     let read = error_body(&mut upstream).await;
     upstream.finish().await;
@@ -101,7 +102,7 @@ pub fn refusal(step: &Step, status: u16, headers: &HeaderMap, body: Bytes) -> Fa
 }
 
 /// The whole body, decompressed; `None` for one that broke off, is too long, or is not what its coding says.
-async fn error_body(upstream: &mut Upstream) -> Option<Bytes> {
+async fn error_body(upstream: &mut Box<Upstream>) -> Option<Bytes> {
     let mut body = BytesMut::new();
     while let Some(chunk) = upstream.read().await.ok()? {
         body.extend_from_slice(&chunk);

@@ -75,7 +75,7 @@ impl Default for Upstreams {
     }
 }
 
-/// An answer whose head has come.
+/// An answer whose head has come. Large, and handed from stage to stage: it travels in a box.
 pub struct Upstream {
     session: Option<HttpSession>,
     peer: HttpPeer,
@@ -92,7 +92,7 @@ impl Upstreams {
         provider: &Provider,
         timeouts: &Timeouts,
         outgoing: &Outgoing,
-    ) -> Result<Upstream> {
+    ) -> Result<Box<Upstream>> {
         let peers = self.peers(provider, timeouts).await?;
         let mut last = None;
         for peer in peers {
@@ -105,14 +105,19 @@ impl Upstreams {
         Err(last.map_or_else(|| unreachable(provider), |failure| failure.into_fault(provider)))
     }
 
-    fn answer(self: &Arc<Self>, mut session: HttpSession, peer: HttpPeer, timeouts: &Timeouts) -> Upstream {
+    fn answer(
+        self: &Arc<Self>,
+        mut session: HttpSession,
+        peer: HttpPeer,
+        timeouts: &Timeouts,
+    ) -> Box<Upstream> {
         session.set_read_timeout(Some(timeouts.idle));
-        Upstream {
+        Box::new(Upstream {
             session: Some(session),
             peer,
             pools: self.clone(),
             complete: false,
-        }
+        })
     }
 
     async fn send_to(
@@ -410,7 +415,7 @@ impl Upstream {
     }
 }
 
-impl Source for Upstream {
+impl Source for Box<Upstream> {
     fn status(&self) -> u16 {
         self.head().map_or(502, |head| head.status.as_u16())
     }

@@ -1,6 +1,7 @@
 //! The caller's side of an answer: its head, its pieces, keep-alives in silences, and whether the caller is still there.
 //! What the pieces say is not its business.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -95,9 +96,9 @@ impl<'s> Downstream<'s> {
         self.first_byte_at
     }
 
-    /// Waits for `work`, keeping the caller's connection warm and watching whether the caller is still there.
-    pub async fn wait<F: Future>(&mut self, work: F) -> Result<F::Output, Stop> {
-        let mut work = std::pin::pin!(work);
+    /// Waits for `work`, keeping the caller's connection warm and watching whether the caller is still there. It is taken
+    /// where it is: by value it would stand twice in the state of the connection.
+    pub async fn wait<F: Future>(&mut self, mut work: Pin<&mut F>) -> Result<F::Output, Stop> {
         loop {
             let patience = self.patience();
             tokio::select! {

@@ -1,5 +1,7 @@
 //! A raw answer that is no text: its bytes as they come, framed and coded as the provider sent them.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 
 use crate::exchange::{Ending, Exchange, Outcome};
@@ -16,7 +18,7 @@ pub async fn relay(
     head: Head,
 ) -> std::result::Result<Relay, Stop> {
     loop {
-        match down.wait(upstream.read()).await? {
+        match down.wait(pin!(upstream.read())).await? {
             Ok(Some(piece)) => {
                 down.head(&head).await?;
                 down.write(piece).await?;

@@ -1,5 +1,7 @@
 //! The answer of an earlier or running call, written again for a repeat of it.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
@@ -16,7 +18,7 @@ pub async fn relay(
     mut reader: Reader,
 ) -> std::result::Result<(), Stop> {
     loop {
-        match down.wait(reader.next()).await? {
+        match down.wait(pin!(reader.next())).await? {
             Next::Head(mut head) => {
                 let mark = HeaderName::from_static("x-penstock-replayed");
                 head.headers.push((mark, HeaderValue::from_static("true")));

@@ -1,6 +1,7 @@
 //! A provider's event stream on its way to the caller: nothing leaves before the commit point, everything after it as it
 //! comes. A stream that broke never looks complete.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -118,7 +119,7 @@ impl Pump<'_> {
     ) -> std::result::Result<Relay, Stop> {
         loop {
             let waited = Instant::now();
-            let step = step(down.wait(upstream.read()).await?);
+            let step = step(down.wait(pin!(upstream.read())).await?);
             self.exchange.relayed.upstream_wait += waited.elapsed();
             let batch = match step {
                 Step::Bytes(chunk) => self.batch(chunk, upstream),

@@ -1,6 +1,7 @@
 //! An answer that is not streamed: read whole and bounded, shown to the response plugins, then written at once. A body
 //! that broke off is never passed on.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -27,7 +28,9 @@ pub async fn relay(
     counters: &Counters,
 ) -> std::result::Result<Relay, Stop> {
     let waited = Instant::now();
-    let body = down.wait(read(&mut upstream, exchange, terms, counters)).await?;
+    let body = down
+        .wait(pin!(read(&mut upstream, exchange, terms, counters)))
+        .await?;
     exchange.relayed.upstream_wait += waited.elapsed();
     upstream.finish().await;
     let parsed = body.and_then(|body| match terms.operation {
