@@ -26,7 +26,10 @@ impl<'o> Object<'o> {
 
     /// A word that needs no escape: a label of this program, or digits and letters that it made.
     pub fn word(&mut self, name: &'static str, word: &str) {
-        debug_assert!(word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'));
+        debug_assert!(
+            word.bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+        );
         self.name(name);
         self.out.push(b'"');
         self.out.extend_from_slice(word.as_bytes());
