@@ -9,9 +9,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use penstock_llm::openai::{Operation, Request};
 use penstock_llm::usage::Usage;
-use penstock_plugin_host::{Call, CallBody, HeaderView, Hook, Operation as PluginOperation, Plugin};
+use penstock_plugin_host::{
+    Call, CallBody, CatalogueView, HeaderView, Hook, Operation as PluginOperation, Plugin,
+};
 
 use crate::fault::{ErrorMark, Fault};
+use crate::state::catalogue::Offer;
 use crate::state::counters::Held;
 use crate::state::snapshot::{Caller, Snapshot, Target};
 
@@ -323,8 +326,19 @@ impl Exchange {
                 .unwrap_or_default(),
             generation: self.snapshot.generation,
             headers: self.accepted.headers.clone(),
+            catalogue: self.offer(),
             body,
         });
+    }
+
+    /// The models on offer, where a plugin of the chain may ask for them.
+    fn offer(&self) -> Option<Arc<dyn CatalogueView>> {
+        if !self.snapshot.shows_catalogue {
+            return None;
+        }
+        let caller = self.admitted.caller.clone()?;
+        let snapshot = self.snapshot.clone();
+        Some(Arc::new(Offer { snapshot, caller }))
     }
 
     /// Adds to what the record says of a plugin at a hook.

@@ -96,6 +96,7 @@ pub fn call() -> Call {
         caller: "bench".into(),
         generation: 1,
         headers: Arc::new(NoHeaders),
+        catalogue: None,
         body: CallBody::Json(request()),
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use penstock_llm::openai::{self, Answer, Kind, Request, Role};
 
+use crate::capabilities::catalogue::CatalogueView;
+
 /// What the caller asked the gateway to do.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -43,6 +45,8 @@ pub struct Call {
     /// The configuration generation that serves this request.
     pub generation: u64,
     pub headers: Arc<dyn HeaderView>,
+    /// None where no plugin of the chain may ask for it: plugins then find no model.
+    pub catalogue: Option<Arc<dyn CatalogueView>>,
     pub body: CallBody,
 }
 
@@ -170,6 +174,7 @@ impl Call {
             caller: Arc::default(),
             generation: 0,
             headers: NONE.get_or_init(|| Arc::new(NoHeaders)).clone(),
+            catalogue: None,
             body: CallBody::Raw(Bytes::new()),
         }
     }

@@ -11,6 +11,7 @@ pub enum Capability {
     Random,
     Kv,
     Counters,
+    Catalogue,
 }
 
 /// What an operator grants, or what a component imports.
@@ -33,6 +34,7 @@ impl Capability {
             Capability::Random => "random",
             Capability::Kv => "kv",
             Capability::Counters => "counters",
+            Capability::Catalogue => "catalogue",
         }
     }
 }
@@ -45,6 +47,7 @@ impl Member for Capability {
         Capability::Random,
         Capability::Kv,
         Capability::Counters,
+        Capability::Catalogue,
     ];
 
     fn place(self) -> u32 {

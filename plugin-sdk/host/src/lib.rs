@@ -29,6 +29,7 @@ mod ticker;
 mod verdict;
 
 pub use call::{AnswerBody, AnswerView, Call, CallBody, HeaderList, HeaderView, NoHeaders, Operation, Piece};
+pub use capabilities::catalogue::{CatalogueModel, CataloguePage, CatalogueTarget, CatalogueView, ModelList};
 pub use capabilities::log::{LogLine, LogSink};
 pub use capability::{Capabilities, Capability};
 pub use clock::{Clock, ClockHand};

@@ -69,6 +69,7 @@ pub struct Plugin {
     pub(crate) breaker: Breaker,
     digest: Digest,
     digest_short: Box<str>,
+    capabilities: Capabilities,
     fail: FailMode,
     /// The engine has to outlive the plugin: its ticker is what stops a looping guest.
     _engine: Arc<Parts>,
@@ -97,6 +98,11 @@ impl Plugin {
 
     pub fn interests(&self) -> Interests {
         self.interests
+    }
+
+    /// The capabilities that its component imports; each was granted.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
     }
 
     pub fn fail_mode(&self) -> FailMode {
@@ -153,6 +159,7 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         breaker: Breaker::new(trips, engine.clock().clone()),
         digest: tables.digest,
         digest_short: tables.digest.short().into(),
+        capabilities: tables.capabilities,
         fail: spec.fail,
         _engine: engine.clone(),
         _counted: Counted::in_(&engine.components),

@@ -31,7 +31,8 @@ pub fn answer_handle() -> Resource<AnswerHandle> {
 type Edited = wasmtime::Result<Result<(), wit::EditError>>;
 
 impl Guest {
-    fn call(&mut self, handle: &Resource<CallHandle>, bytes: usize) -> wasmtime::Result<&mut Call> {
+    /// The call behind a handle that this hook was given; one call of the host that hands over `bytes`.
+    pub fn call(&mut self, handle: &Resource<CallHandle>, bytes: usize) -> wasmtime::Result<&mut Call> {
         self.charge(bytes)?;
         if handle.rep() != CALL || self.stage == Stage::None {
             return Err(Overrun::Handle.into());

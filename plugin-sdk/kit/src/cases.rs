@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use penstock_plugin_host::{Candidate, Kind, Member, Operation};
+use penstock_plugin_host::{Candidate, CatalogueModel, CatalogueTarget, Kind, Member, Operation};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -58,6 +58,8 @@ pub(crate) struct CallShape {
     pub caller: String,
     pub generation: u64,
     pub headers: BTreeMap<String, String>,
+    /// Of a plugin with the capability `catalogue`: the models that its caller may use, in the configuration's order.
+    pub catalogue: Vec<ModelShape>,
 }
 
 impl Default for CallShape {
@@ -69,6 +71,44 @@ impl Default for CallShape {
             caller: "team-a".to_string(),
             generation: 1,
             headers: BTreeMap::new(),
+            catalogue: Vec::new(),
+        }
+    }
+}
+
+/// One model of a catalogue.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelShape {
+    name: String,
+    targets: Vec<TargetShape>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetShape {
+    provider: String,
+    #[serde(default = "default_model")]
+    model: String,
+    #[serde(default = "default_weight")]
+    weight: u32,
+    input_price: Option<u64>,
+    output_price: Option<u64>,
+}
+
+impl ModelShape {
+    /// As the host shows it.
+    pub fn model(&self) -> CatalogueModel {
+        let target = |shape: &TargetShape| CatalogueTarget {
+            provider: shape.provider.clone(),
+            model: shape.model.clone(),
+            weight: shape.weight,
+            input_price: shape.input_price,
+            output_price: shape.output_price,
+        };
+        CatalogueModel {
+            name: self.name.clone(),
+            targets: self.targets.iter().map(target).collect(),
         }
     }
 }

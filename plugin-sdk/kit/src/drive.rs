@@ -8,8 +8,8 @@ use bytes::Bytes;
 use penstock_llm::openai::{self, Answer, ReadLimits, Request, Role};
 use penstock_plugin_host::{
     AnswerBody, AnswerView, Call, CallBody, Capabilities, Clock, Delta, EngineSettings, FailMode, HeaderList,
-    Hook, Instances, Kind, Limits, LoadSpec, Outcome, Piece, Plugin, PluginEngine, PluginFault, PluginState,
-    Refusal, RequestVerdict, ResponseVerdict, RouteVerdict, Summary, Trips,
+    Hook, Instances, Kind, Limits, LoadSpec, ModelList, Outcome, Piece, Plugin, PluginEngine, PluginFault,
+    PluginState, Refusal, RequestVerdict, ResponseVerdict, RouteVerdict, Summary, Trips,
 };
 
 use crate::cases::{CallShape, Case, Ending, body};
@@ -128,6 +128,7 @@ pub(crate) fn call_with(shape: &CallShape, bytes: Bytes) -> Result<Call, String>
         .iter()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    let catalogue = shape.catalogue.iter().map(|shape| shape.model()).collect();
     Ok(Call {
         id: shape.id.as_str().into(),
         operation,
@@ -136,6 +137,7 @@ pub(crate) fn call_with(shape: &CallShape, bytes: Bytes) -> Result<Call, String>
         caller: shape.caller.as_str().into(),
         generation: shape.generation,
         headers: Arc::new(HeaderList(headers)),
+        catalogue: Some(Arc::new(ModelList(catalogue))),
         body,
     })
 }

@@ -21,6 +21,7 @@ pub mod capabilities {
                 import penstock:plugin/random@0.1.0;
                 import penstock:plugin/kv@0.1.0;
                 import penstock:plugin/counters@0.1.0;
+                import penstock:plugin/catalogue@0.1.0;
             }
         ",
         generate_all,

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use penstock_plugin_host::{FailMode, Instances, LoadError, LoadProblem, LoadSpec, Plugin, PluginEngine};
+use penstock_plugin_host::{
+    Capability, FailMode, Instances, LoadError, LoadProblem, LoadSpec, Plugin, PluginEngine,
+};
 use sha2::{Digest, Sha256};
 
 use crate::startup::check::PluginPlan;
@@ -46,6 +48,13 @@ impl Chain {
             }
         }
         Self { links }
+    }
+
+    /// Whether one of its plugins was granted, and imports, this capability.
+    pub fn uses(&self, capability: Capability) -> bool {
+        self.links
+            .iter()
+            .any(|link| link.plugin.capabilities().contains(capability))
     }
 
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use penstock_plugin_host::{EngineSettings, PluginEngine};
+use penstock_plugin_host::{Capability, EngineSettings, PluginEngine};
 
 use crate::startup::certificates::Certificates;
 use crate::startup::chain::Chain;
@@ -145,6 +145,7 @@ pub fn load(
     let first = Snapshot {
         generation: 1,
         chain: chain.plugins(),
+        shows_catalogue: chain.uses(Capability::Catalogue),
         ..checked.snapshot
     };
     let snapshot = Arc::new(ArcSwap::from_pointee(first));

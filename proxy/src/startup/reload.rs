@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use penstock_plugin_host::PluginEngine;
+use penstock_plugin_host::{Capability, PluginEngine};
 
 use crate::startup::certificates::{CertificateSet, Certificates};
 use crate::startup::chain::Chain;
@@ -80,6 +80,7 @@ impl Reloader {
         self.snapshot.store(Arc::new(Snapshot {
             generation,
             chain: chain.plugins(),
+            shows_catalogue: chain.uses(Capability::Catalogue),
             ..checked.snapshot
         }));
         self.chain = chain;

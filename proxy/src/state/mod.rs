@@ -1,6 +1,7 @@
 //! What outlives a request. Nothing here knows how a request is served.
 
 pub mod answer;
+pub mod catalogue;
 pub mod clock;
 pub mod counters;
 pub mod generations;

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub providers: HashMap<Arc<str>, Arc<Provider>>,
     /// The plugins in the order they run.
     pub chain: Vec<Arc<Plugin>>,
+    /// One of them may ask for the models on offer: only then calls carry them.
+    pub shows_catalogue: bool,
     /// This generation's metric handles.
     pub meters: Meters,
 }

@@ -8,6 +8,7 @@ mod bad_input;
 mod downstream;
 mod drain;
 mod failover;
+mod grants;
 mod idempotency;
 mod limits;
 mod plugins;

@@ -1,5 +1,6 @@
 //! What a plugin may be granted beyond the call: one file for each capability. Who grants it is left to the operator.
 
+pub mod catalogue;
 pub mod clock;
 pub mod counters;
 pub mod kv;
@@ -72,6 +73,7 @@ pub fn link(linker: &mut Linker<Guest>, capabilities: Capabilities) -> wasmtime:
             Capability::Random => wit::random::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Kv => wit::kv::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Counters => wit::counters::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Catalogue => wit::catalogue::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
         }
     }
     Ok(())

@@ -4,13 +4,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use penstock_plugin_host::{
-    Clock, EngineSettings, Instances, LoadSpec, LogSink, Plugin, PluginEngine, RequestVerdict,
+    Call, CatalogueModel, Clock, EngineSettings, Instances, LoadSpec, LogSink, ModelList, Plugin,
+    PluginEngine, RequestVerdict,
 };
 
-use crate::guests::{CHAT, chat, engine, spec};
+use crate::guests::{CHAT, chat, engine, load, models, spec};
 
 fn answered(plugin: &Plugin) -> String {
-    match plugin.on_request(&mut chat(CHAT)).result {
+    answered_for(plugin, &mut chat(CHAT))
+}
+
+fn answered_for(plugin: &Plugin, call: &mut Call) -> String {
+    match plugin.on_request(call).result {
         Ok(RequestVerdict::Answer(reply)) => reply.text,
         other => panic!("no answer: {other:?}"),
     }
@@ -84,6 +89,38 @@ fn counters_outlive_a_hot_swap_but_are_not_shared_between_names() {
     assert_eq!(answered(&other), "Some(1)");
     hand.advance(Duration::from_secs(60));
     assert_eq!(answered(&new), "Some(1)");
+}
+
+#[test]
+fn a_guest_reads_the_catalogue_name_by_name_and_page_by_page() {
+    let mut call = chat(CHAT);
+    let said = answered_for(&load("catalogue"), &mut call);
+    let models: Vec<&str> = said.split(';').collect();
+    assert_eq!(models.len(), 601, "600 over three pages, and the call's own");
+    assert_eq!(models[1], "model-1 p/m1 1 None None");
+    assert_eq!(
+        models[256],
+        format!("model-256 p/m256 1 Some(256) Some({})", u64::MAX)
+    );
+    assert_eq!(models[600], "gpt-4o none");
+
+    let mut without = chat(CHAT);
+    without.catalogue = None;
+    assert_eq!(answered_for(&load("catalogue"), &mut without), "gpt-4o none");
+}
+
+#[test]
+fn one_look_into_the_catalogue_hands_over_a_bounded_part_of_it() {
+    let ModelList(mut models) = models(1);
+    let target = models[0].targets[0].clone();
+    models[0] = CatalogueModel {
+        name: "gpt-4o".into(),
+        targets: vec![target; 10_000],
+    };
+    let mut call = chat(CHAT);
+    call.catalogue = Some(Arc::new(ModelList(models)));
+    let said = answered_for(&load("catalogue"), &mut call);
+    assert_eq!(said.matches("p/m0").count(), 2 * 256);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use penstock_llm::openai::{self, ReadLimits, Request};
 use penstock_plugin_host::{
-    Call, CallBody, Capabilities, Delta, EngineSettings, FailMode, HeaderList, Instances, Kind, Limits,
-    LoadSpec, Operation, Plugin, PluginEngine, SetOf, Trips,
+    Call, CallBody, Capabilities, CatalogueModel, CatalogueTarget, Delta, EngineSettings, FailMode,
+    HeaderList, Instances, Kind, Limits, LoadSpec, ModelList, Operation, Plugin, PluginEngine, SetOf, Trips,
 };
 
 /// The guest with every hook and capability.
@@ -149,8 +149,25 @@ pub fn call(body: CallBody) -> Call {
         headers: Arc::new(HeaderList(
             headers.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         )),
+        catalogue: Some(Arc::new(models(600))),
         body,
     }
+}
+
+/// So many models, each with one target; every second one has a price.
+pub fn models(number: u64) -> ModelList {
+    let target = |number: u64| CatalogueTarget {
+        provider: "p".into(),
+        model: format!("m{number}"),
+        weight: 1,
+        input_price: number.is_multiple_of(2).then_some(number),
+        output_price: number.is_multiple_of(2).then_some(u64::MAX),
+    };
+    let model = |number| CatalogueModel {
+        name: format!("model-{number}"),
+        targets: vec![target(number)],
+    };
+    ModelList((0..number).map(model).collect())
 }
 
 pub fn text(window: &str) -> Delta<'_> {

@@ -71,6 +71,8 @@ fn a_request_hook_that_breaks_a_rule_leaves_the_request_as_it_was() {
         ("edit-too-much", PluginFault::OutputTooLarge),
         ("host-calls", PluginFault::HostCalls),
         ("forge", TRAP),
+        ("catalogue-forever", PluginFault::HostCalls),
+        ("catalogue-forged", TRAP),
     ];
     for (mode, fault) in cases {
         let plugin = load(mode);

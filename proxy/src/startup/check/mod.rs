@@ -87,6 +87,7 @@ impl Checker<'_> {
             models: Models::new(models),
             providers: providers.available,
             chain: Vec::new(),
+            shows_catalogue: false,
             meters: Meters::default(),
         };
         Checked {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use penstock_plugin_host::Capabilities;
+
 /// The folder with the repository's own plugins.
 pub fn folder() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -33,8 +35,9 @@ pub fn hostile() -> PathBuf {
 pub fn hostile_entry(mode: &str, more: &str) -> String {
     let path = hostile();
     format!(
-        "{{name: hostile, component: \"{}\", settings: {{mode: {mode}}}, capabilities: [log, metrics, clock, random, kv, counters]{more}}}",
-        path.display()
+        "{{name: hostile, component: \"{}\", settings: {{mode: {mode}}}, capabilities: [{}]{more}}}",
+        path.display(),
+        Capabilities::all()
     )
 }
 

@@ -10,6 +10,7 @@ wit_bindgen::generate!({
             import penstock:plugin/random@0.1.0;
             import penstock:plugin/kv@0.1.0;
             import penstock:plugin/counters@0.1.0;
+            import penstock:plugin/catalogue@0.1.0;
             export penstock:plugin/lifecycle@0.1.0;
             export penstock:plugin/on-request@0.1.0;
             export penstock:plugin/on-route@0.1.0;
@@ -26,7 +27,7 @@ use exports::penstock::plugin::lifecycle::{self, Hooks, Interests, Kinds};
 use exports::penstock::plugin::on_event::{self, Delta, Edit, Outcome};
 use exports::penstock::plugin::{on_complete, on_request, on_response, on_route};
 use penstock::plugin::types::{Answer, Call, EditError, Refusal, Reply, Role};
-use penstock::plugin::{clock, counters, kv, log, metrics, random};
+use penstock::plugin::{catalogue, clock, counters, kv, log, metrics, random};
 
 struct Guest;
 export!(Guest);
@@ -121,6 +122,15 @@ impl on_request::Guest for Guest {
                 }
                 Verdict::Proceed
             }
+            "catalogue" => answer(offered(call)),
+            "catalogue-forever" => {
+                while std::hint::black_box(catalogue::models(call, 0)).models.len() < usize::MAX {}
+                Verdict::Proceed
+            }
+            "catalogue-forged" => {
+                let forged = unsafe { Call::from_handle(call.handle() + 7) };
+                answer(format!("{:?}", catalogue::find(&forged, "gpt-4o")))
+            }
             "take" => answer(format!("{:?}", counters::take("k", 1, 2, 60_000))),
             "read" => {
                 let length = call.length();
@@ -166,6 +176,28 @@ fn report(call: &Call) -> String {
     )
 }
 
+/// Every model of the catalogue with its targets, then the model that the call asks for.
+fn offered(call: &Call) -> String {
+    let mut out = String::new();
+    let mut start = Some(0);
+    while let Some(from) = start {
+        let page = catalogue::models(call, from);
+        for name in page.models {
+            out += &format!("{name} {};", targets(call, &name));
+        }
+        start = page.next;
+    }
+    out + &format!("{} {}", call.model(), targets(call, &call.model()))
+}
+
+fn targets(call: &Call, model: &str) -> String {
+    let Some(targets) = catalogue::find(call, model) else { return "none".to_owned() };
+    let shown = |it: &catalogue::Target| {
+        format!("{}/{} {} {:?} {:?}", it.provider, it.model, it.weight, it.input_price, it.output_price)
+    };
+    targets.iter().map(shown).collect::<Vec<_>>().join(",")
+}
+
 fn headers(call: &Call) -> String {
     let names =
         ["x-team", "X-Team", "authorization", "Authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
@@ -204,10 +236,13 @@ impl on_route::Guest for Guest {
 }
 
 impl on_response::Guest for Guest {
-    fn handle(_: &Call, answer: &Answer) -> on_response::Verdict {
+    fn handle(call: &Call, answer: &Answer) -> on_response::Verdict {
         use on_response::Verdict;
         let mode = crate::mode();
         crate::misbehave(&mode);
+        if mode == "catalogue-late" {
+            answer.replace_text(0, &offered(call)).expect("text can be replaced");
+        }
         for segment in answer.segments() {
             let Some(text) = answer.text(segment.index) else { continue };
             if text.contains("forbidden") {
