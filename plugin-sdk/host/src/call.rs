@@ -66,6 +66,19 @@ impl CallBody {
             CallBody::Raw(bytes) => bytes,
         }
     }
+
+    /// The text of one segment, unescaped.
+    pub(crate) fn text(&self, segment: u32) -> Option<Cow<'_, str>> {
+        match self {
+            CallBody::Json(request) => request.text(segment as usize),
+            CallBody::Raw(bytes) => raw_text(bytes).filter(|_| segment == 0).map(Cow::Borrowed),
+        }
+    }
+}
+
+/// A body that Penstock does not read is one text, if it is text at all: no guard is passed by on a raw route.
+pub(crate) fn raw_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty())
 }
 
 /// Request headers, looked up one at a time: a list of them would cost every plugin every header.

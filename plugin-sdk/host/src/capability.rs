@@ -12,6 +12,7 @@ pub enum Capability {
     Kv,
     Counters,
     Catalogue,
+    Tokenizer,
 }
 
 /// What an operator grants, or what a component imports.
@@ -35,6 +36,7 @@ impl Capability {
             Capability::Kv => "kv",
             Capability::Counters => "counters",
             Capability::Catalogue => "catalogue",
+            Capability::Tokenizer => "tokenizer",
         }
     }
 }
@@ -48,6 +50,7 @@ impl Member for Capability {
         Capability::Kv,
         Capability::Counters,
         Capability::Catalogue,
+        Capability::Tokenizer,
     ];
 
     fn place(self) -> u32 {

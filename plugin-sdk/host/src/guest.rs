@@ -1,6 +1,7 @@
 //! What a store holds: the call of the hook that runs, and what the hook may still use. Between hooks it holds neither.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::ResourceLimiter;
 
@@ -45,18 +46,29 @@ pub struct Meter {
     pub host_calls: u32,
     pub output_bytes: usize,
     pub log_lines: u32,
+    /// How long the host may still work for it within its calls, which the guest's own deadline cannot stop.
+    work_left: Duration,
 }
 
 impl Meter {
     /// More lines than this in one hook say nothing that fewer would not.
     pub const LOG_LINES: u32 = 16;
 
-    pub fn new(host_calls: u32, output_bytes: usize) -> Meter {
+    pub fn new(host_calls: u32, output_bytes: usize, work_left: Duration) -> Meter {
         Meter {
             host_calls,
             output_bytes,
             log_lines: Meter::LOG_LINES,
+            work_left,
         }
+    }
+
+    /// Work of the host that takes long enough to count, with the time when it has to end by itself.
+    pub fn work<T>(&mut self, work: impl FnOnce(Instant) -> T) -> T {
+        let start = Instant::now();
+        let done = work(start + self.work_left);
+        self.work_left = self.work_left.saturating_sub(start.elapsed());
+        done
     }
 }
 
@@ -77,7 +89,7 @@ impl Guest {
             answer_before: None,
             edited: false,
             stage: Stage::None,
-            meter: Meter::new(limits.host_calls, limits.output_bytes),
+            meter: Meter::new(limits.host_calls, limits.output_bytes, limits.start_work()),
             memory: Memory {
                 limit: limits.memory_bytes,
                 used: 0,

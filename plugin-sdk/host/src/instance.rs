@@ -132,7 +132,7 @@ impl Instance {
         self.store.set_epoch_deadline(ticks);
         self.store.set_hostcall_fuel(output);
         let guest = self.store.data_mut();
-        guest.meter = Meter::new(limits.host_calls, output);
+        guest.meter = Meter::new(limits.host_calls, output, limits.hook_work(input_bytes));
         guest.memory.refused = false;
         guest.stage = stage;
         swap(guest, call, answer);

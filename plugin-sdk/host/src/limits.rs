@@ -63,12 +63,26 @@ impl Default for Trips {
 impl Limits {
     /// Epoch ticks that a hook with this much input may take.
     pub(crate) fn hook_ticks(&self, input_bytes: usize) -> u64 {
+        ticks(self.hook_micros(input_bytes))
+    }
+
+    /// How long the host may work for a hook with this much input: half of the hook's time, so that the plugin gets to do
+    /// something with the result.
+    pub(crate) fn hook_work(&self, input_bytes: usize) -> Duration {
+        half(self.hook_micros(input_bytes))
+    }
+
+    pub(crate) fn start_work(&self) -> Duration {
+        half(self.start_time.as_micros())
+    }
+
+    fn hook_micros(&self, input_bytes: usize) -> u128 {
         let extra = self
             .hook_time_per_mib
             .as_micros()
             .saturating_mul(input_bytes as u128)
             >> 20;
-        ticks(self.hook_time.as_micros().saturating_add(extra))
+        self.hook_time.as_micros().saturating_add(extra)
     }
 
     pub(crate) fn start_ticks(&self) -> u64 {
@@ -81,12 +95,16 @@ impl Limits {
     }
 }
 
+/// No hook takes longer, whatever its limits say.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn half(micros: u128) -> Duration {
+    let micros = u64::try_from(micros / 2).unwrap_or(u64::MAX);
+    Duration::from_micros(micros).min(LONGEST)
+}
+
 /// Microseconds in ticks. One more, because the running tick is already partly over: a plugin gets at least the time that
 /// it was promised. Never so many that a deadline would wrap around.
 fn ticks(micros: u128) -> u64 {
-    const LONGEST: u64 = 24 * 60 * 60 * 1000 / TICK.as_millis() as u64;
-    u64::try_from(micros.div_ceil(TICK.as_micros()))
-        .unwrap_or(LONGEST)
-        .min(LONGEST)
-        + 1
+    u64::try_from(micros.min(LONGEST.as_micros()).div_ceil(TICK.as_micros())).unwrap_or(0) + 1
 }

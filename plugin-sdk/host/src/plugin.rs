@@ -8,7 +8,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::bindings::exports::penstock::plugin as wit;
 use crate::breaker::Breaker;
 use crate::capabilities;
-use crate::capability::Capabilities;
+use crate::capability::{Capabilities, Capability};
 use crate::engine::Parts;
 use crate::error::{LoadError, LoadProblem};
 use crate::guest::Guest;
@@ -133,6 +133,9 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
     check_limits(engine, &spec.limits)?;
     let component = engine.compiled(&spec.component, &tables.digest)?;
     let pre = linked(&component, tables.capabilities)?;
+    if tables.capabilities.contains(Capability::Tokenizer) {
+        capabilities::tokenizer::load();
+    }
     let granted = engine.granted(&spec.name);
     let blueprint = Blueprint {
         exports: Exports::of(&pre, &tables)?,

@@ -7,7 +7,7 @@ use penstock_llm::openai::{self, EditError};
 use wasmtime::component::Resource;
 
 use crate::bindings::penstock::plugin::types as wit;
-use crate::call::{AnswerBody, AnswerView, Call, CallBody, Operation, Piece, visible_header};
+use crate::call::{AnswerBody, AnswerView, Call, CallBody, Operation, Piece, raw_text, visible_header};
 use crate::fault::Overrun;
 use crate::guest::{Guest, Stage};
 
@@ -136,10 +136,8 @@ impl wit::HostCall for Guest {
     }
 
     fn text(&mut self, handle: Resource<CallHandle>, segment: u32) -> wasmtime::Result<Option<String>> {
-        Ok(match &self.call(&handle, 0)?.body {
-            CallBody::Json(request) => request.text(segment as usize).map(|text| text.into_owned()),
-            CallBody::Raw(bytes) => raw_text(bytes).filter(|_| segment == 0).map(str::to_owned),
-        })
+        let text = self.call(&handle, 0)?.body.text(segment);
+        Ok(text.map(|text| text.into_owned()))
     }
 
     fn length(&mut self, handle: Resource<CallHandle>) -> wasmtime::Result<u64> {
@@ -269,11 +267,6 @@ fn shown_segment(place: usize, segment: &openai::Segment) -> wit::Segment {
         },
         length: segment.length,
     }
-}
-
-/// A body that Penstock does not read is one text, if it is text at all: no guard is passed by on a raw route.
-fn raw_text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty())
 }
 
 fn shown_raw(text: &str) -> wit::Segment {

@@ -22,6 +22,7 @@ pub mod capabilities {
                 import penstock:plugin/kv@0.1.0;
                 import penstock:plugin/counters@0.1.0;
                 import penstock:plugin/catalogue@0.1.0;
+                import penstock:plugin/tokenizer@0.1.0;
             }
         ",
         generate_all,

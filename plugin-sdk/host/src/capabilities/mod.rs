@@ -7,6 +7,7 @@ pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod random;
+pub mod tokenizer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -74,6 +75,7 @@ pub fn link(linker: &mut Linker<Guest>, capabilities: Capabilities) -> wasmtime:
             Capability::Kv => wit::kv::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Counters => wit::counters::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Catalogue => wit::catalogue::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Tokenizer => wit::tokenizer::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
         }
     }
     Ok(())

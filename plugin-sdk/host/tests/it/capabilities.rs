@@ -1,10 +1,10 @@
 //! What capabilities give a guest that was granted them, and what they keep when its component is replaced.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use penstock_plugin_host::{
-    Call, CatalogueModel, Clock, EngineSettings, Instances, LoadSpec, LogSink, ModelList, Plugin,
+    Call, CatalogueModel, Clock, EngineSettings, Instances, Limits, LoadSpec, LogSink, ModelList, Plugin,
     PluginEngine, RequestVerdict,
 };
 
@@ -121,6 +121,37 @@ fn one_look_into_the_catalogue_hands_over_a_bounded_part_of_it() {
     call.catalogue = Some(Arc::new(ModelList(models)));
     let said = answered_for(&load("catalogue"), &mut call);
     assert_eq!(said.matches("p/m0").count(), 2 * 256);
+}
+
+#[test]
+fn a_guest_counts_the_tokens_of_a_text_and_of_a_segment_alike() {
+    let one = "Tally { tokens: 6, exact: true }";
+    let said = answered(&load("tokens"));
+    let expected = format!("Some({one}) None {one} {}", one.replace("true", "false"));
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_text_made_to_be_slow_takes_no_longer_than_the_hook_may_and_faults_nothing() {
+    let limits = Limits {
+        hook_time: Duration::from_millis(20),
+        hook_time_per_mib: Duration::ZERO,
+        ..spec("").limits
+    };
+    let plugin = engine()
+        .load(LoadSpec {
+            limits,
+            ..spec("tokens-slow")
+        })
+        .expect("loads");
+    let start = Instant::now();
+    let said = answered(&plugin);
+    // twice 0.7 s if it were counted whole
+    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    let (tokens, exact) = said.split_once(' ').expect("two words");
+    assert_eq!(exact, "false");
+    let tokens: u64 = tokens.parse().expect("a number");
+    assert!((500_000 / 64..=500_000).contains(&tokens), "{tokens}");
 }
 
 #[test]

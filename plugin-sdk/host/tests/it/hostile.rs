@@ -73,6 +73,8 @@ fn a_request_hook_that_breaks_a_rule_leaves_the_request_as_it_was() {
         ("forge", TRAP),
         ("catalogue-forever", PluginFault::HostCalls),
         ("catalogue-forged", TRAP),
+        ("tokens-forever", PluginFault::HostCalls),
+        ("tokens-forged", TRAP),
     ];
     for (mode, fault) in cases {
         let plugin = load(mode);

@@ -11,6 +11,7 @@ wit_bindgen::generate!({
             import penstock:plugin/kv@0.1.0;
             import penstock:plugin/counters@0.1.0;
             import penstock:plugin/catalogue@0.1.0;
+            import penstock:plugin/tokenizer@0.1.0;
             export penstock:plugin/lifecycle@0.1.0;
             export penstock:plugin/on-request@0.1.0;
             export penstock:plugin/on-route@0.1.0;
@@ -27,7 +28,7 @@ use exports::penstock::plugin::lifecycle::{self, Hooks, Interests, Kinds};
 use exports::penstock::plugin::on_event::{self, Delta, Edit, Outcome};
 use exports::penstock::plugin::{on_complete, on_request, on_response, on_route};
 use penstock::plugin::types::{Answer, Call, EditError, Refusal, Reply, Role};
-use penstock::plugin::{catalogue, clock, counters, kv, log, metrics, random};
+use penstock::plugin::{catalogue, clock, counters, kv, log, metrics, random, tokenizer};
 
 struct Guest;
 export!(Guest);
@@ -130,6 +131,33 @@ impl on_request::Guest for Guest {
             "catalogue-forged" => {
                 let forged = unsafe { Call::from_handle(call.handle() + 7) };
                 answer(format!("{:?}", catalogue::find(&forged, "gpt-4o")))
+            }
+            "tokens" => answer(format!(
+                "{:?} {:?} {:?} {:?}",
+                tokenizer::count_segment(call, 1, &call.model()),
+                tokenizer::count_segment(call, 99, "gpt-4o"),
+                tokenizer::count("my secret is \"secret\"", "gpt-4o"),
+                tokenizer::count("my secret is \"secret\"", "claude"),
+            )),
+            // the slowest text there is, again and again
+            "tokens-slow" => {
+                let text = "-".repeat(500_000);
+                let mut tokens = 0;
+                let mut exact = true;
+                for _ in 0..2 {
+                    let tally = tokenizer::count(&text, "gpt-4o");
+                    tokens = tokens.max(tally.tokens);
+                    exact &= tally.exact;
+                }
+                answer(format!("{tokens} {exact}"))
+            }
+            "tokens-forever" => {
+                while std::hint::black_box(tokenizer::count("a b c d e f", "gpt-4")).tokens > 0 {}
+                Verdict::Proceed
+            }
+            "tokens-forged" => {
+                let forged = unsafe { Call::from_handle(call.handle() + 7) };
+                answer(format!("{:?}", tokenizer::count_segment(&forged, 0, "gpt-4o")))
             }
             "take" => answer(format!("{:?}", counters::take("k", 1, 2, 60_000))),
             "read" => {
