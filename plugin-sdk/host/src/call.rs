@@ -206,10 +206,10 @@ const CREDENTIALS: [&str; 7] = [
 ];
 
 /// A header as a plugin may see it.
-pub(crate) fn visible_header(call: &Call, name: &str) -> Option<String> {
+pub(crate) fn visible_header(headers: &dyn HeaderView, name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
     if CREDENTIALS.contains(&name.as_str()) {
         return None;
     }
-    call.headers.header(&name).map(Cow::into_owned)
+    headers.header(&name).map(Cow::into_owned)
 }

@@ -13,6 +13,7 @@ pub enum Capability {
     Counters,
     Catalogue,
     Tokenizer,
+    Expr,
 }
 
 /// What an operator grants, or what a component imports.
@@ -37,6 +38,7 @@ impl Capability {
             Capability::Counters => "counters",
             Capability::Catalogue => "catalogue",
             Capability::Tokenizer => "tokenizer",
+            Capability::Expr => "expr",
         }
     }
 }
@@ -51,6 +53,7 @@ impl Member for Capability {
         Capability::Counters,
         Capability::Catalogue,
         Capability::Tokenizer,
+        Capability::Expr,
     ];
 
     fn place(self) -> u32 {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use wasmtime::ResourceLimiter;
 
 use crate::call::{AnswerBody, AnswerView, Call, CallBody};
-use crate::capabilities::Granted;
 use crate::capabilities::random::Numbers;
+use crate::capabilities::{Compiled, Granted};
 use crate::fault::Overrun;
 use crate::limits::Limits;
 
@@ -26,6 +26,7 @@ pub struct Guest {
     pub memory: Memory,
     pub numbers: Numbers,
     pub granted: Arc<Granted>,
+    pub compiled: Arc<Compiled>,
 }
 
 /// Which handles exist during a hook, and which of them can be edited.
@@ -81,7 +82,7 @@ pub struct Memory {
 }
 
 impl Guest {
-    pub fn new(granted: Arc<Granted>, limits: &Limits) -> Guest {
+    pub fn new(granted: Arc<Granted>, compiled: Arc<Compiled>, limits: &Limits) -> Guest {
         Guest {
             call: Call::vacant(),
             answer: AnswerView::vacant(),
@@ -97,6 +98,7 @@ impl Guest {
             },
             numbers: Numbers::seeded(),
             granted,
+            compiled,
         }
     }
 

@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 use crate::bindings::exports::penstock::plugin as wit;
 use crate::call::{AnswerView, Call};
-use crate::capabilities::Granted;
+use crate::capabilities::{Compiled, Granted};
 use crate::fault::PluginFault;
 use crate::guest::{Guest, Meter, Stage};
 use crate::interests::Interests;
@@ -24,6 +24,7 @@ pub struct Blueprint {
     pub limits: Limits,
     pub granted: Arc<Granted>,
     pub ticker: Arc<Ticker>,
+    pub compiled: Arc<Compiled>,
     /// Counts the instances that exist, of all plugins.
     pub instances: Arc<AtomicUsize>,
 }
@@ -88,7 +89,10 @@ impl Drop for Counted {
 impl Instance {
     /// Makes an instance and gives it its settings.
     pub fn start(plan: &Blueprint) -> Result<(Box<Instance>, Interests), StartError> {
-        let mut store = Store::new(plan.pre.engine(), Guest::new(plan.granted.clone(), &plan.limits));
+        let mut store = Store::new(
+            plan.pre.engine(),
+            Guest::new(plan.granted.clone(), plan.compiled.clone(), &plan.limits),
+        );
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(plan.limits.output_for(0));
         store.set_max_component_handles(MOST_HANDLES);

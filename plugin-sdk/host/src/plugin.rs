@@ -7,7 +7,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::bindings::exports::penstock::plugin as wit;
 use crate::breaker::Breaker;
-use crate::capabilities;
+use crate::capabilities::{self, Compiled};
 use crate::capability::{Capabilities, Capability};
 use crate::engine::Parts;
 use crate::error::{LoadError, LoadProblem};
@@ -144,9 +144,11 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         limits: spec.limits,
         granted,
         ticker: engine.ticker.clone(),
+        compiled: Arc::new(Compiled::new()),
         instances: engine.instances.clone(),
     };
     let (first, interests) = Instance::start(&blueprint).map_err(start_problem)?;
+    blueprint.compiled.seal();
     check_interests(&interests, &tables)?;
     let recycle_after = match spec.instances {
         Instances::Reused { recycle_after } => Some(recycle_after.max(1)),

@@ -125,7 +125,7 @@ impl wit::HostCall for Guest {
     }
 
     fn header(&mut self, handle: Resource<CallHandle>, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(visible_header(self.call(&handle, 0)?, &name))
+        Ok(visible_header(self.call(&handle, 0)?.headers.as_ref(), &name))
     }
 
     fn segments(&mut self, handle: Resource<CallHandle>) -> wasmtime::Result<Vec<wit::Segment>> {

@@ -23,6 +23,7 @@ pub mod capabilities {
                 import penstock:plugin/counters@0.1.0;
                 import penstock:plugin/catalogue@0.1.0;
                 import penstock:plugin/tokenizer@0.1.0;
+                import penstock:plugin/expr@0.1.0;
             }
         ",
         generate_all,

@@ -3,6 +3,8 @@
 pub mod catalogue;
 pub mod clock;
 pub mod counters;
+pub mod expr;
+mod interned;
 pub mod kv;
 pub mod log;
 pub mod metrics;
@@ -45,6 +47,25 @@ impl Granted {
     }
 }
 
+/// What the instances of one loaded plugin compile in `configure` and share. It belongs to the component with its settings,
+/// so it goes with them at a hot swap.
+pub struct Compiled {
+    pub expressions: expr::Expressions,
+}
+
+impl Compiled {
+    pub fn new() -> Compiled {
+        Compiled {
+            expressions: expr::Expressions::new(),
+        }
+    }
+
+    /// The first instance is configured: nothing is compiled any more.
+    pub fn seal(&self) {
+        self.expressions.seal();
+    }
+}
+
 /// Finds what the plugins of one name share. A name is forgotten with its last plugin, so there are never more entries
 /// than loaded plugins.
 #[derive(Default)]
@@ -76,6 +97,7 @@ pub fn link(linker: &mut Linker<Guest>, capabilities: Capabilities) -> wasmtime:
             Capability::Counters => wit::counters::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Catalogue => wit::catalogue::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Tokenizer => wit::tokenizer::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Expr => wit::expr::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
         }
     }
     Ok(())

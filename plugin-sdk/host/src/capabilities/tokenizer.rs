@@ -228,7 +228,10 @@ mod tests {
             let tally = count(&text, "gpt-4o", later());
             assert!(!tally.exact);
             let cuts = (text.len() / STRIDE) as u64;
-            assert!(tally.tokens.abs_diff(true_count) <= cuts, "{tally:?} {true_count}");
+            assert!(
+                tally.tokens.abs_diff(true_count) <= cuts,
+                "{tally:?} {true_count}"
+            );
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use penstock_plugin_host::{
     Call, CatalogueModel, Clock, EngineSettings, Instances, Limits, LoadSpec, LogSink, ModelList, Plugin,
-    PluginEngine, RequestVerdict,
+    PluginEngine, PluginFault, RequestVerdict,
 };
 
 use crate::guests::{CHAT, chat, engine, load, models, spec};
@@ -147,11 +147,98 @@ fn a_text_made_to_be_slow_takes_no_longer_than_the_hook_may_and_faults_nothing()
     let start = Instant::now();
     let said = answered(&plugin);
     // twice 0.7 s if it were counted whole
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
     let (tokens, exact) = said.split_once(' ').expect("two words");
     assert_eq!(exact, "false");
     let tokens: u64 = tokens.parse().expect("a number");
     assert!((500_000 / 64..=500_000).contains(&tokens), "{tokens}");
+}
+
+#[test]
+fn a_guest_compiles_expressions_once_and_evaluates_them_in_every_instance() {
+    let said = [
+        "Ok(true)",
+        r#"Err(Failure::Failed("`tags` was not given"))"#,
+        r#"Ok("{\"model\":\"gpt-4o\",\"twice\":[]}")"#,
+    ];
+    for instances in [Instances::default(), Instances::Fresh] {
+        let plugin = engine()
+            .load(LoadSpec {
+                instances,
+                ..spec("expr")
+            })
+            .expect("loads");
+        for _ in 0..3 {
+            let got = answered(&plugin);
+            assert!(got.starts_with(&said.join(" ")), "{got}");
+            assert!(
+                got.contains("expressions are compiled while the plugin is loaded"),
+                "{got}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_expression_that_is_wrong_is_refused_at_load_with_its_place() {
+    let refused = |settings: &str| {
+        let spec = LoadSpec {
+            settings: settings.to_owned(),
+            ..spec("")
+        };
+        engine().load(spec).expect_err("refused").to_string()
+    };
+    let told = refused(r#"{"mode":"expr-of","expr":"'a' in tags && callr == 'b'"}"#);
+    assert!(
+        told.contains("plugin guest: refused its settings: line 1, column 16: there is no `callr`"),
+        "{told}"
+    );
+    let told = refused(r#"{"mode":"expr-many"}"#);
+    assert!(
+        told.contains("too many expressions: a plugin may have 256"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_instance_that_compiles_what_the_first_did_not_is_not_started() {
+    let plugin = engine()
+        .load(LoadSpec {
+            instances: Instances::Fresh,
+            ..spec("expr-late")
+        })
+        .expect("loads the first time");
+    let ran = plugin.on_request(&mut chat(CHAT));
+    assert_eq!(ran.result, Err(PluginFault::Instantiate));
+}
+
+#[test]
+fn an_evaluation_that_could_take_long_is_refused_and_many_short_ones_end_with_the_hook() {
+    let load = |elements: u32, times: u32| {
+        let spec = LoadSpec {
+            settings: format!(r#"{{"mode":"expr-slow","elements":{elements},"times":{times}}}"#),
+            limits: Limits {
+                hook_time: Duration::from_millis(500),
+                ..spec("").limits
+            },
+            ..spec("")
+        };
+        engine().load(spec).expect("loads")
+    };
+    let said = answered(&load(10, 1));
+    assert_eq!(said, "Ok(true) Err(Failure::TooMuch)");
+    let start = Instant::now();
+    let ran = load(16, 1_000_000).on_request(&mut chat(CHAT));
+    assert!(
+        matches!(ran.result, Err(PluginFault::Timeout | PluginFault::HostCalls)),
+        "{:?}",
+        ran.result
+    );
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -75,6 +75,7 @@ fn a_request_hook_that_breaks_a_rule_leaves_the_request_as_it_was() {
         ("catalogue-forged", TRAP),
         ("tokens-forever", PluginFault::HostCalls),
         ("tokens-forged", TRAP),
+        ("expr-forged", TRAP),
     ];
     for (mode, fault) in cases {
         let plugin = load(mode);

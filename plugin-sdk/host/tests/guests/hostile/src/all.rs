@@ -12,6 +12,7 @@ wit_bindgen::generate!({
             import penstock:plugin/counters@0.1.0;
             import penstock:plugin/catalogue@0.1.0;
             import penstock:plugin/tokenizer@0.1.0;
+            import penstock:plugin/expr@0.1.0;
             export penstock:plugin/lifecycle@0.1.0;
             export penstock:plugin/on-request@0.1.0;
             export penstock:plugin/on-route@0.1.0;
@@ -28,7 +29,7 @@ use exports::penstock::plugin::lifecycle::{self, Hooks, Interests, Kinds};
 use exports::penstock::plugin::on_event::{self, Delta, Edit, Outcome};
 use exports::penstock::plugin::{on_complete, on_request, on_response, on_route};
 use penstock::plugin::types::{Answer, Call, EditError, Refusal, Reply, Role};
-use penstock::plugin::{catalogue, clock, counters, kv, log, metrics, random, tokenizer};
+use penstock::plugin::{catalogue, clock, counters, expr, kv, log, metrics, random, tokenizer};
 
 struct Guest;
 export!(Guest);
@@ -51,6 +52,28 @@ impl lifecycle::Guest for Guest {
             "configure-grow" => {
                 crate::misbehave("grow");
                 Ok(all)
+            }
+            "expr" | "expr-slow" | "expr-forged" => {
+                for source in EXPRESSIONS {
+                    let handle = expr::compile(source, &["tags".to_owned()])?;
+                    if source == EXPRESSIONS[0] {
+                        crate::HANDLE.set(handle);
+                    }
+                }
+                Ok(all)
+            }
+            // what the operator wrote
+            "expr-of" => expr::compile(&crate::text_setting("expr"), &["tags".to_owned()]).map(|_| all),
+            "expr-many" => {
+                for number in 0..1000 {
+                    expr::compile(&format!("{number} == 1"), &[])?;
+                }
+                Ok(all)
+            }
+            // another one for each instance
+            "expr-late" => {
+                let number = counters::take("started", 1, u64::MAX, 0).unwrap_or(0);
+                expr::compile(&format!("{number} == 1"), &[]).map(|_| all)
             }
             // another mind each time
             "moody" if counters::take("started", 1, 1, 0).is_none() => Ok(Interests { kinds: Kinds::TEXT, ..all }),
@@ -159,6 +182,24 @@ impl on_request::Guest for Guest {
                 let forged = unsafe { Call::from_handle(call.handle() + 7) };
                 answer(format!("{:?}", tokenizer::count_segment(&forged, 0, "gpt-4o")))
             }
+            "expr" => answer(format!(
+                "{:?} {:?} {:?} {:?}",
+                expr::test(call, crate::HANDLE.get(), r#"{"tags": ["a", "b"]}"#),
+                expr::test(call, crate::HANDLE.get(), "{}"),
+                expr::evaluate(call, crate::HANDLE.get() + 1, r#"{"tags": []}"#),
+                expr::compile("1 + 1", &[]),
+            )),
+            "expr-forged" => answer(format!("{:?}", expr::test(call, 7777, ""))),
+            // the most work that an evaluation is let do, and a bit more, again and again
+            "expr-slow" => {
+                let variables = |elements: usize| format!(r#"{{"tags": [{}]}}"#, vec!["1"; elements].join(","));
+                let (most, more) = (variables(crate::setting("elements")), variables(20_000));
+                let mut said = String::new();
+                for _ in 0..crate::setting("times") {
+                    said = format!("{:?}", expr::test(call, crate::HANDLE.get() + 2, &most));
+                }
+                answer(format!("{said} {:?}", expr::test(call, crate::HANDLE.get() + 2, &more)))
+            }
             "take" => answer(format!("{:?}", counters::take("k", 1, 2, 60_000))),
             "read" => {
                 let length = call.length();
@@ -175,6 +216,13 @@ impl on_request::Guest for Guest {
         }
     }
 }
+
+const EXPRESSIONS: [&str; 3] = [
+    r#"caller == "team-a" && streamed && operation == "chat" && header("X-Team") == "blue, red"
+       && header("authorization") == null && "b" in tags"#,
+    "{'model': model, 'twice': tags + tags}",
+    "tags.all(a, tags.all(b, a == b))",
+];
 
 fn redact(call: &Call) {
     for segment in call.segments() {

@@ -11,12 +11,37 @@ thread_local! {
     static MODE: RefCell<String> = const { RefCell::new(String::new()) };
     /// How many hooks this instance has seen: what a guest remembers between calls.
     static SEEN: Cell<u64> = const { Cell::new(0) };
+    static SETTINGS: RefCell<String> = const { RefCell::new(String::new()) };
+    /// What `configure` was given for what it compiled first.
+    static HANDLE: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The value of `"mode"`, without a JSON parser.
 fn set_mode(settings: &str) {
     let mode = settings.split("\"mode\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
     MODE.with_borrow_mut(|kept| *kept = mode.to_owned());
+    SETTINGS.with_borrow_mut(|kept| *kept = settings.to_owned());
+}
+
+/// What follows `"name":` in the settings, up to the next `delimiter`.
+#[cfg(not(feature = "events-only"))]
+fn after(name: &str, delimiter: &[char]) -> String {
+    SETTINGS.with_borrow(|settings| {
+        let rest = settings.split(&format!("\"{name}\":")).nth(1).unwrap_or("");
+        rest.trim_start_matches('"').split(delimiter).next().unwrap_or("").to_owned()
+    })
+}
+
+/// A number of the settings; 0 where it is not there.
+#[cfg(not(feature = "events-only"))]
+fn setting(name: &str) -> usize {
+    after(name, &[',', '}']).parse().unwrap_or(0)
+}
+
+/// A text of the settings without quotes in it.
+#[cfg(not(feature = "events-only"))]
+fn text_setting(name: &str) -> String {
+    after(name, &['"'])
 }
 
 fn mode() -> String {
