@@ -158,6 +158,17 @@ impl AnswerView {
         }
     }
 
+    /// The text of one segment, unescaped.
+    pub(crate) fn text(&self, segment: u32) -> Option<Cow<'_, str>> {
+        match &self.body {
+            AnswerBody::Json(answer) => answer.text(segment as usize),
+            AnswerBody::Assembled(pieces) => {
+                let piece = pieces.get(segment as usize)?;
+                Some(Cow::Borrowed(&piece.text))
+            }
+        }
+    }
+
     /// How many bytes a plugin may have to read.
     pub(crate) fn length(&self) -> usize {
         match &self.body {

@@ -14,6 +14,7 @@ pub enum Capability {
     Catalogue,
     Tokenizer,
     Expr,
+    Match,
 }
 
 /// What an operator grants, or what a component imports.
@@ -39,6 +40,7 @@ impl Capability {
             Capability::Catalogue => "catalogue",
             Capability::Tokenizer => "tokenizer",
             Capability::Expr => "expr",
+            Capability::Match => "match",
         }
     }
 }
@@ -54,6 +56,7 @@ impl Member for Capability {
         Capability::Catalogue,
         Capability::Tokenizer,
         Capability::Expr,
+        Capability::Match,
     ];
 
     fn place(self) -> u32 {

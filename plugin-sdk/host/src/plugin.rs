@@ -148,7 +148,7 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         instances: engine.instances.clone(),
     };
     let (first, interests) = Instance::start(&blueprint).map_err(start_problem)?;
-    blueprint.compiled.seal();
+    blueprint.compiled.seal().map_err(LoadProblem::Settings)?;
     check_interests(&interests, &tables)?;
     let recycle_after = match spec.instances {
         Instances::Reused { recycle_after } => Some(recycle_after.max(1)),

@@ -40,7 +40,12 @@ impl Guest {
         Ok(&mut self.call)
     }
 
-    fn answer(&mut self, handle: &Resource<AnswerHandle>, bytes: usize) -> wasmtime::Result<&mut AnswerView> {
+    /// As [`Guest::call`].
+    pub fn answer(
+        &mut self,
+        handle: &Resource<AnswerHandle>,
+        bytes: usize,
+    ) -> wasmtime::Result<&mut AnswerView> {
         self.charge(bytes)?;
         if handle.rep() != ANSWER || self.stage != Stage::Response {
             return Err(Overrun::Handle.into());
@@ -209,10 +214,8 @@ impl wit::HostAnswer for Guest {
     }
 
     fn text(&mut self, handle: Resource<AnswerHandle>, segment: u32) -> wasmtime::Result<Option<String>> {
-        Ok(match &self.answer(&handle, 0)?.body {
-            AnswerBody::Json(answer) => answer.text(segment as usize).map(|text| text.into_owned()),
-            AnswerBody::Assembled(pieces) => pieces.get(segment as usize).map(|piece| piece.text.clone()),
-        })
+        let text = self.answer(&handle, 0)?.text(segment);
+        Ok(text.map(|text| text.into_owned()))
     }
 
     fn pointer(&mut self, handle: Resource<AnswerHandle>, path: String) -> wasmtime::Result<Option<String>> {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use penstock_plugin_kit::{build, built, inspect, new, test};
+use penstock_plugin_kit::{bench, build, built, inspect, new, test};
 
 fn replace(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).expect("a file of the folder");
@@ -34,6 +34,85 @@ fn a_new_plugin_builds_passes_its_cases_and_has_the_same_bytes_in_two_folders() 
     assert!(facts.contains(&format!("sha256:{}", built.digest)), "{facts}");
 
     wrong_parts_are_told(&one);
+    look_ups_of_the_host_work_in_cases(&two);
+}
+
+/// A plugin that asks the host for the catalogue, for tokens, for an operator's condition and for words.
+const LOOKS_UP: &str = r#"
+use penstock_plugin::prelude::*;
+use penstock_plugin::{catalogue, expr, matching, tokenizer};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    when: String,
+}
+
+struct LooksUp {
+    when: u32,
+    words: u32,
+}
+
+impl Plugin for LooksUp {
+    type Settings = Settings;
+
+    fn new(settings: Settings) -> Result<(LooksUp, Interests), String> {
+        let when = expr::compile(&settings.when, &["tokens".to_string()]).map_err(|why| format!("when: {why}"))?;
+        let words = matching::compile(&["Hello".to_string()], true)?;
+        Ok((LooksUp { when, words }, Interests::everything()))
+    }
+}
+
+impl OnRequest for LooksUp {
+    fn on_request(&self, call: &Call) -> RequestVerdict {
+        let Some(tally) = tokenizer::count_segment(call, 0, &call.model()) else {
+            return RequestVerdict::Proceed;
+        };
+        let price = catalogue::find(call, &call.model()).and_then(|targets| targets[0].input_price);
+        let found = matching::find_in_call(call, self.words, 0, 10).len();
+        let when = expr::test(call, self.when, &format!("{{\"tokens\": {}}}", tally.tokens));
+        let models = catalogue::models(call, 0).models;
+        RequestVerdict::Answer(Reply { text: format!("{tally:?} {price:?} {found} {when:?} {models:?}") })
+    }
+}
+
+penstock_plugin::export!(LooksUp: on_request);
+"#;
+
+const LOOKED_UP: &str = r#"
+settings: {when: "tokens > 1 && caller == 'team-a' && header('x-team') == 'blue'"}
+cases:
+  - name: what the host knows is there
+    request: {model: gpt-4o, messages: [{role: user, content: hello hello}]}
+    call:
+      model: gpt-4o
+      headers: {x-team: blue}
+      catalogue: [{name: gpt-4o, targets: [{provider: openai, input_price: 2500000000}]}]
+    expect:
+      verdict: answer
+      text: "Tally { tokens: 2, exact: true } Some(2500000000) 2 Ok(true) [\"gpt-4o\"]"
+  - name: a misspelt condition is refused at load
+    settings: {when: "token > 1"}
+    expect: {verdict: invalid, message: "when: line 1, column 1: there is no `token`"}
+"#;
+
+fn look_ups_of_the_host_work_in_cases(folder: &Path) {
+    fs::write(folder.join("src/lib.rs"), LOOKS_UP).expect("writable");
+    fs::write(folder.join("tests/cases.yaml"), LOOKED_UP).expect("writable");
+    let manifest = folder.join("plugin.yaml");
+    replace(&manifest, "hooks: [on-route]", "hooks: [on-request]");
+    let error = build(folder, None).expect_err("not declared").to_string();
+    let line = "capabilities: [catalogue, tokenizer, expr, match]";
+    assert!(error.contains(&format!("write `{line}`")), "{error}");
+    replace(&manifest, "capabilities: []", line);
+    let report = test(folder).expect("runs");
+    assert_eq!((report.passed(), report.failed()), (2, 0), "{report}");
+    let facts = inspect(folder).expect("a component").to_string();
+    assert!(
+        facts.contains("capabilities: catalogue, tokenizer, expr, match\n"),
+        "{facts}"
+    );
+    assert!(!bench(folder).expect("measures").is_empty());
 }
 
 fn wrong_parts_are_told(folder: &Path) {

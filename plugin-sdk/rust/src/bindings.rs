@@ -24,6 +24,7 @@ pub mod capabilities {
                 import penstock:plugin/catalogue@0.1.0;
                 import penstock:plugin/tokenizer@0.1.0;
                 import penstock:plugin/expr@0.1.0;
+                import penstock:plugin/match@0.1.0;
             }
         ",
         generate_all,

@@ -56,7 +56,7 @@ pub use bindings::capabilities::penstock::plugin::types::{
     Answer, Call, EditError, Kind, Operation, Provenance, Refusal, Reply, Role, Segment,
 };
 pub use bindings::capabilities::penstock::plugin::{
-    catalogue, clock, counters, expr, kv, log, metrics, random, tokenizer,
+    catalogue, clock, counters, expr, kv, log, match_ as matching, metrics, random, tokenizer,
 };
 pub use bindings::on_complete::exports::penstock::plugin::on_complete::Summary;
 pub use bindings::on_event::exports::penstock::plugin::on_event::{Delta, Edit, Outcome};

@@ -163,7 +163,7 @@ pub struct Plugin {
     /// Given to the plugin as JSON. Default: none.
     pub settings: Field<serde_json::Value>,
     /// What it may use: log, metrics, clock, random, kv, counters, catalogue,
-    /// tokenizer, expr. Default: nothing.
+    /// tokenizer, expr, match. Default: nothing.
     pub capabilities: List<String>,
     /// What a plugin that traps or runs out of time means: `closed` fails the request, `open` goes on without it. Default
     /// `closed`: a guard that can be crashed past is none.

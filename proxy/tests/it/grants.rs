@@ -1,8 +1,8 @@
 //! What plugins get of the gateway by their capabilities, on real calls.
 
-use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH};
-use crate::harness::client::post;
-use crate::harness::gateway::{CREDENTIAL, Gateway, OTHER_KEY};
+use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH, CHAT_STREAM};
+use crate::harness::client::{post, post_with};
+use crate::harness::gateway::{CREDENTIAL, Gateway, KEY, OTHER_KEY};
 use crate::harness::message::Message;
 use crate::harness::plugins::hostile_entry;
 use crate::harness::provider::Provider;
@@ -73,9 +73,38 @@ fn a_capability_that_is_not_granted_is_refused_at_load_with_the_line_to_add() {
     let told = gateway.change(&config).expect_err("refused");
     assert!(
         told.contains("uses catalogue, which is not granted: grant it with `capabilities: [log, ")
-            && told.contains(", catalogue"),
+            && told.contains(", catalogue, "),
         "{told}"
     );
     let served = gateway.get("/v1/models");
     assert_eq!(served.header("x-penstock-generation"), Some("1"));
+}
+
+#[test]
+fn a_condition_sees_the_callers_headers_but_no_credential_and_a_wrong_one_is_refused_at_load() {
+    let provider = Provider::start();
+    let gateway = Gateway::of(&priced(&provider, "expr", "1"));
+    let headers = [("x-team", "blue, red")];
+    let asked = gateway.send(post_with(CHAT_PATH, KEY, &headers, CHAT_STREAM));
+    assert!(asked.text().contains("Ok(true)"), "{}", asked.text());
+    let without = gateway.send(post(CHAT_PATH, KEY, CHAT_STREAM));
+    assert!(without.text().contains("Ok(false)"), "{}", without.text());
+
+    let wrong = priced(&provider, "expr-of, expr: callr == 1", "1");
+    let told = gateway.change(&wrong).expect_err("refused");
+    assert!(told.contains("line 1, column 1: there is no `callr`"), "{told}");
+    let again = gateway.send(post_with(CHAT_PATH, KEY, &headers, CHAT_STREAM));
+    assert!(again.text().contains("Ok(true)"), "what served before serves on");
+}
+
+#[test]
+fn the_tokens_of_a_real_request_are_counted_and_its_words_found_without_a_copy() {
+    let provider = Provider::start();
+    let body = r#"{"model":"gpt-4o","messages":[{"role":"system","content":"be kind"},{"role":"user","content":"my secret is \"secret\""}]}"#;
+    let of = |mode: &str| {
+        let gateway = Gateway::with(&provider, &format!("plugins: [{}]", hostile_entry(mode, "")));
+        said(&gateway.post(CHAT_PATH, body))
+    };
+    assert!(of("tokens").starts_with("Some(Tally { tokens: 6, exact: true }) None"));
+    assert!(of("match").contains("[(1, 0, 9), (0, 14, 20)]"));
 }

@@ -82,15 +82,20 @@ impl<K: Eq + Hash, T> Interned<K, T> {
         Ok(place)
     }
 
-    /// No more than there are: the plugin is loaded.
-    pub fn seal(&self) {
+    /// No more than there are: the plugin's first instance is configured. `finish` does what takes longer than `configure`
+    /// may; an error of it is for the operator.
+    pub fn seal(&self, finish: impl Fn(&K, &T) -> Result<(), String>) -> Result<(), String> {
         let mut growing = unpoisoned(&self.growing);
+        for (key, place) in &growing.places {
+            finish(key, &growing.things[*place as usize])?;
+        }
         let sealed = Sealed {
             places: std::mem::take(&mut growing.places),
             things: std::mem::take(&mut growing.things),
         };
         // sealed once, by the one who loads it
         let _ = self.sealed.set(sealed);
+        Ok(())
     }
 
     /// By its number; none before the plugin is loaded.
@@ -129,7 +134,8 @@ mod tests {
         assert_eq!([intern("a"), intern("bb"), intern("a")], [Ok(0), Ok(1), Ok(0)]);
         assert!(intern("c").unwrap_err().contains("too many words"));
         assert_eq!(words.get(1).map(|word| **word), None, "not loaded yet");
-        words.seal();
+        assert_eq!(words.seal(|_, _| Err("no".to_owned())), Err("no".to_owned()));
+        assert_eq!(words.seal(|_, _| Ok(())), Ok(()));
         let intern = |word: &str| words.intern(word.to_owned(), word.len(), MOST, |_| Ok(9));
         assert_eq!([intern("bb"), intern("a")], [Ok(1), Ok(0)]);
         assert!(intern("c").unwrap_err().contains("configure"));

@@ -7,6 +7,7 @@ pub mod expr;
 mod interned;
 pub mod kv;
 pub mod log;
+pub mod matching;
 pub mod metrics;
 pub mod random;
 pub mod tokenizer;
@@ -51,18 +52,22 @@ impl Granted {
 /// so it goes with them at a hot swap.
 pub struct Compiled {
     pub expressions: expr::Expressions,
+    pub sets: matching::Sets,
 }
 
 impl Compiled {
     pub fn new() -> Compiled {
         Compiled {
             expressions: expr::Expressions::new(),
+            sets: matching::Sets::new(),
         }
     }
 
-    /// The first instance is configured: nothing is compiled any more.
-    pub fn seal(&self) {
-        self.expressions.seal();
+    /// The first instance is configured: what it asked for is made ready, and nothing is compiled any more. An error is for
+    /// the operator.
+    pub fn seal(&self) -> Result<(), String> {
+        self.expressions.seal(|_, _| Ok(()))?;
+        self.sets.seal(matching::Words::build)
     }
 }
 
@@ -98,6 +103,7 @@ pub fn link(linker: &mut Linker<Guest>, capabilities: Capabilities) -> wasmtime:
             Capability::Catalogue => wit::catalogue::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Tokenizer => wit::tokenizer::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Expr => wit::expr::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Match => wit::match_::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
         }
     }
     Ok(())

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use penstock_plugin_host::{
-    Call, CatalogueModel, Clock, EngineSettings, Instances, Limits, LoadSpec, LogSink, ModelList, Plugin,
-    PluginEngine, PluginFault, RequestVerdict,
+    AnswerView, Call, CatalogueModel, Clock, EngineSettings, Instances, Kind, Limits, LoadSpec, LogSink,
+    ModelList, Piece, Plugin, PluginEngine, PluginFault, RequestVerdict, ResponseVerdict, Role,
 };
 
 use crate::guests::{CHAT, chat, engine, load, models, spec};
@@ -239,6 +239,44 @@ fn an_evaluation_that_could_take_long_is_refused_and_many_short_ones_end_with_th
         ran.result
     );
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_guest_finds_words_in_texts_that_it_is_not_given() {
+    for instances in [Instances::default(), Instances::Fresh] {
+        let plugin = engine()
+            .load(LoadSpec {
+                instances,
+                ..spec("match")
+            })
+            .expect("loads");
+        for _ in 0..3 {
+            let got = answered(&plugin);
+            let found = "[(0, 2, 8), (0, 9, 15)] [(1, 0, 9), (0, 14, 20)] []";
+            assert!(got.starts_with(found), "{got}");
+            assert!(
+                got.contains("sets of words are compiled while the plugin is loaded"),
+                "{got}"
+            );
+        }
+    }
+    let piece = Piece {
+        choice: 0,
+        role: Role::Assistant,
+        kind: Kind::Text,
+        text: "é secret".to_owned(),
+    };
+    let mut answer = AnswerView::assembled(vec![piece]);
+    let ran = load("match-answer").on_response(&mut chat(CHAT), &mut answer);
+    match ran.result {
+        Ok(ResponseVerdict::Refuse(refusal)) => assert_eq!(refusal.message, "[(0, 3, 9)]"),
+        other => panic!("{other:?}"),
+    }
+    let told = engine()
+        .load(spec("match-empty"))
+        .expect_err("refused")
+        .to_string();
+    assert!(told.contains("word 1 has 0 bytes"), "{told}");
 }
 
 #[test]

@@ -76,6 +76,8 @@ fn a_request_hook_that_breaks_a_rule_leaves_the_request_as_it_was() {
         ("tokens-forever", PluginFault::HostCalls),
         ("tokens-forged", TRAP),
         ("expr-forged", TRAP),
+        ("match-forged", TRAP),
+        ("match-forever", PluginFault::HostCalls),
     ];
     for (mode, fault) in cases {
         let plugin = load(mode);

@@ -13,6 +13,7 @@ wit_bindgen::generate!({
             import penstock:plugin/catalogue@0.1.0;
             import penstock:plugin/tokenizer@0.1.0;
             import penstock:plugin/expr@0.1.0;
+            import penstock:plugin/match@0.1.0;
             export penstock:plugin/lifecycle@0.1.0;
             export penstock:plugin/on-request@0.1.0;
             export penstock:plugin/on-route@0.1.0;
@@ -29,7 +30,7 @@ use exports::penstock::plugin::lifecycle::{self, Hooks, Interests, Kinds};
 use exports::penstock::plugin::on_event::{self, Delta, Edit, Outcome};
 use exports::penstock::plugin::{on_complete, on_request, on_response, on_route};
 use penstock::plugin::types::{Answer, Call, EditError, Refusal, Reply, Role};
-use penstock::plugin::{catalogue, clock, counters, expr, kv, log, metrics, random, tokenizer};
+use penstock::plugin::{catalogue, clock, counters, expr, kv, log, match_, metrics, random, tokenizer};
 
 struct Guest;
 export!(Guest);
@@ -70,6 +71,12 @@ impl lifecycle::Guest for Guest {
                 }
                 Ok(all)
             }
+            "match" | "match-forged" | "match-forever" | "match-answer" => {
+                let words = ["secret".to_owned(), "my secret".to_owned()];
+                crate::HANDLE.set(match_::compile(&words, true)?);
+                Ok(all)
+            }
+            "match-empty" => match_::compile(&["a".to_owned(), String::new()], false).map(|_| all),
             // another one for each instance
             "expr-late" => {
                 let number = counters::take("started", 1, u64::MAX, 0).unwrap_or(0);
@@ -200,6 +207,18 @@ impl on_request::Guest for Guest {
                 }
                 answer(format!("{said} {:?}", expr::test(call, crate::HANDLE.get() + 2, &more)))
             }
+            "match" => answer(format!(
+                "{:?} {:?} {:?} {:?}",
+                places(match_::find(crate::HANDLE.get(), "A SECRET secret", 10)),
+                places(match_::find_in_call(call, crate::HANDLE.get(), 1, u32::MAX)),
+                places(match_::find_in_call(call, crate::HANDLE.get(), 99, 10)),
+                match_::compile(&["late".to_owned()], false),
+            )),
+            "match-forged" => answer(format!("{:?}", match_::find(7777, "secret", 1))),
+            "match-forever" => {
+                while !std::hint::black_box(match_::find(crate::HANDLE.get(), "secret", 1)).is_empty() {}
+                Verdict::Proceed
+            }
             "take" => answer(format!("{:?}", counters::take("k", 1, 2, 60_000))),
             "read" => {
                 let length = call.length();
@@ -223,6 +242,10 @@ const EXPRESSIONS: [&str; 3] = [
     "{'model': model, 'twice': tags + tags}",
     "tags.all(a, tags.all(b, a == b))",
 ];
+
+fn places(found: Vec<match_::Found>) -> Vec<(u32, u32, u32)> {
+    found.iter().map(|it| (it.word, it.start, it.end)).collect()
+}
 
 fn redact(call: &Call) {
     for segment in call.segments() {
@@ -316,6 +339,10 @@ impl on_response::Guest for Guest {
         use on_response::Verdict;
         let mode = crate::mode();
         crate::misbehave(&mode);
+        if mode == "match-answer" {
+            let found = places(match_::find_in_answer(answer, crate::HANDLE.get(), 0, 10));
+            return Verdict::Refuse(Refusal { status: 403, code: "found".into(), message: format!("{found:?}") });
+        }
         if mode == "catalogue-late" {
             answer.replace_text(0, &offered(call)).expect("text can be replaced");
         }
