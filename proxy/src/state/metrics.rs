@@ -147,7 +147,7 @@ impl Metrics {
             records_dropped: counter(
                 &r,
                 "penstock_records_dropped_total",
-                "records lost because their sink was full",
+                "records lost because their sink was full or failed",
             ),
             ended: Ended::default(),
             registry: r,

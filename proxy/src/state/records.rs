@@ -1,8 +1,10 @@
 //! Where finished records go: a bounded queue and one thread that writes them in batches. A full queue drops and counts;
-//! a request never waits for a disk.
+//! a request never waits for a disk. A file that was moved away is made anew, so that it can be rotated by renaming it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -40,7 +42,7 @@ pub struct Records {
 impl Records {
     /// Opens the sink; fails if the file cannot be appended to.
     pub fn open(sink: &RecordSink, dropped: IntCounter) -> io::Result<Self> {
-        let out: Box<dyn Write + Send> = match sink {
+        let out = match sink {
             RecordSink::None => {
                 return Ok(Self {
                     queue: None,
@@ -48,11 +50,15 @@ impl Records {
                     dropped,
                 });
             }
-            RecordSink::Stdout => Box::new(io::stdout()),
-            RecordSink::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+            RecordSink::Stdout => Out::Stream(Box::new(io::stdout())),
+            RecordSink::File(path) => Out::File {
+                file: append(path)?,
+                path: path.clone(),
+            },
         };
         let (queue, waiting) = sync_channel(QUEUE);
-        let write = move || write_batches(&waiting, out);
+        let lines = Lines::new(out, dropped.clone());
+        let write = move || write_batches(&waiting, lines);
         let writer = std::thread::Builder::new().name("records".into()).spawn(write)?;
         Ok(Self {
             queue: Some(queue),
@@ -109,7 +115,7 @@ impl Drop for Records {
 }
 
 #[expect(clippy::disallowed_methods, reason = "sleeps on the writer's own thread")]
-fn write_batches(waiting: &Receiver<Order>, mut out: Box<dyn Write + Send>) {
+fn write_batches(waiting: &Receiver<Order>, mut lines: Lines) {
     let (mut batch, mut tell) = (Vec::new(), Vec::new());
     while let Ok(first) = waiting.recv() {
         if matches!(first, Order::Write(_)) {
@@ -121,9 +127,7 @@ fn write_batches(waiting: &Receiver<Order>, mut out: Box<dyn Write + Send>) {
                 Order::Tell(written) => tell.push(written),
             }
         }
-        if let Err(error) = out.write_all(&batch).and_then(|()| out.flush()) {
-            log::error!("records could not be written: {error}");
-        }
+        lines.write(&batch);
         batch.clear();
         for written in tell.drain(..) {
             // Whoever asked may have stopped waiting.
@@ -132,8 +136,104 @@ fn write_batches(waiting: &Receiver<Order>, mut out: Box<dyn Write + Send>) {
     }
 }
 
+/// Where lines are written.
+enum Out {
+    Stream(Box<dyn Write + Send>),
+    File { file: File, path: PathBuf },
+}
+
+/// Writes whole lines. Those that cannot be written are counted, and told of once, not once for each batch.
+struct Lines {
+    out: Out,
+    dropped: IntCounter,
+    /// A failure cut a line, which must not become one with the next.
+    torn: bool,
+    failing: bool,
+}
+
+impl Lines {
+    fn new(out: Out, dropped: IntCounter) -> Self {
+        Self {
+            out,
+            dropped,
+            torn: false,
+            failing: false,
+        }
+    }
+
+    fn write(&mut self, batch: &[u8]) {
+        if batch.is_empty() {
+            return;
+        }
+        let (mut written, mut outcome) = (0, self.out.follow_path());
+        if outcome.is_ok() && self.torn {
+            outcome = self.out.write_from(b"\n", &mut 0);
+        }
+        if outcome.is_ok() {
+            self.torn = false;
+            outcome = self.out.write_from(batch, &mut written);
+            self.torn = written > 0 && batch.get(written - 1) != Some(&b'\n');
+        }
+        match outcome {
+            Ok(()) if self.failing => log::info!("records are written again"),
+            Ok(()) => {}
+            Err(error) => {
+                let lost = batch.iter().skip(written).filter(|byte| **byte == b'\n').count();
+                self.dropped.inc_by(lost as u64);
+                if !self.failing {
+                    log::error!(
+                        "records cannot be written and are lost, penstock_records_dropped_total counts them: {error}"
+                    );
+                }
+                self.failing = true;
+                return;
+            }
+        }
+        self.failing = false;
+    }
+}
+
+impl Out {
+    /// Opens the path again where it no longer leads to the open file: it was rotated, or deleted.
+    fn follow_path(&mut self) -> io::Result<()> {
+        let Self::File { file, path } = self else {
+            return Ok(());
+        };
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let there = std::fs::metadata(&*path).ok().map(identity);
+        if there != Some(identity(file.metadata()?)) {
+            *file = append(path)?;
+        }
+        Ok(())
+    }
+
+    /// Writes all bytes, counting in `written` those that were taken before a failure.
+    fn write_from(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+        let out: &mut dyn Write = match self {
+            Self::Stream(stream) => stream,
+            Self::File { file, .. } => file,
+        };
+        while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
+            match out.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => *written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        out.flush()
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[test]
@@ -147,5 +247,77 @@ mod tests {
         }
         assert!(records.flush(Duration::from_secs(10)));
         assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 100);
+    }
+
+    fn counter() -> IntCounter {
+        IntCounter::new("dropped", "dropped").unwrap()
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_or_deleted_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        let records = Records::open(&RecordSink::File(path.clone()), counter()).unwrap();
+        let push = |line: &str| {
+            records.push(format!("{line}\n").into_bytes());
+            assert!(records.flush(Duration::from_secs(10)));
+        };
+        push("one");
+        let rotated = folder.path().join("records.1");
+        std::fs::rename(&path, &rotated).unwrap();
+        push("two");
+        assert_eq!(std::fs::read_to_string(&rotated).unwrap(), "one\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
+        std::fs::remove_file(&path).unwrap();
+        push("three");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+    }
+
+    #[test]
+    fn records_that_a_full_disk_does_not_take_are_counted() {
+        let dropped = counter();
+        let records = Records::open(&RecordSink::File("/dev/full".into()), dropped.clone()).unwrap();
+        for _ in 0..3 {
+            records.push(b"lost\n".to_vec());
+        }
+        assert!(records.flush(Duration::from_secs(10)));
+        assert_eq!(dropped.get(), 3);
+    }
+
+    #[test]
+    fn a_line_that_a_failure_cut_does_not_spoil_the_next() {
+        /// Takes `room` bytes, then fails until there is room again.
+        struct Disk {
+            taken: Arc<Mutex<Vec<u8>>>,
+            room: Arc<Mutex<usize>>,
+        }
+        impl Write for Disk {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let mut room = self.room.lock().unwrap();
+                let count = bytes.len().min(*room);
+                if count == 0 {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                *room -= count;
+                self.taken.lock().unwrap().extend_from_slice(&bytes[..count]);
+                Ok(count)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (taken, room, dropped) = (Arc::default(), Arc::new(Mutex::new(6)), counter());
+        let disk = Disk {
+            taken: Arc::clone(&taken),
+            room: room.clone(),
+        };
+        let mut lines = Lines::new(Out::Stream(Box::new(disk)), dropped.clone());
+        lines.write(b"one\ntwo\nthree\n");
+        lines.write(b"four\n");
+        *room.lock().unwrap() = 100;
+        lines.write(b"five\n");
+        lines.write(b"six\n");
+        assert_eq!(taken.lock().unwrap().as_slice(), b"one\ntw\nfive\nsix\n");
+        assert_eq!(dropped.get(), 3, "two, three and four");
     }
 }
