@@ -290,6 +290,20 @@ impl Dispatched {
         let (outcome, status) = otherwise.unwrap_or((Outcome::Served, Some(200)));
         (attempt.took, attempt.outcome, attempt.status) = (took, outcome, status);
     }
+
+    /// Says that the attempt under way was answered, whatever becomes of it.
+    pub fn note_status(&mut self, status: u16) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.status = Some(status);
+        }
+    }
+
+    /// Says how long the attempt under way took until the caller left.
+    pub fn note_left(&mut self, took: Duration) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.took = took;
+        }
+    }
 }
 
 impl Exchange {

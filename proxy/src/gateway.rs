@@ -398,19 +398,24 @@ impl Gateway {
         let sent = pin!(attempt::send(&self.upstreams, step, &outgoing));
         let sent = down.wait(sent).await;
         exchange.relayed.upstream_wait += begun.elapsed();
-        let relayed = match sent? {
-            Ok(upstream) => {
+        let relayed = match sent {
+            Ok(Ok(upstream)) => {
                 step.planned.health.succeeded(begun.elapsed());
-                self.relay(down, exchange, step, upstream, terms).await?
+                exchange.dispatched.note_status(upstream.status());
+                self.relay(down, exchange, step, upstream, terms).await
             }
-            Err(failed) => Some(failed),
+            Ok(Err(failed)) => Ok(Some(failed)),
+            Err(stop) => Err(stop.into()),
         };
         drop(under_way);
-        exchange.dispatched.note(
-            begun.elapsed(),
-            relayed.as_ref().map(|failed| (failed.outcome, failed.status)),
-        );
-        Ok(relayed)
+        match &relayed {
+            Ok(failed) => exchange.dispatched.note(
+                begun.elapsed(),
+                failed.as_ref().map(|failed| (failed.outcome, failed.status)),
+            ),
+            Err(_) => exchange.dispatched.note_left(begun.elapsed()),
+        }
+        relayed
     }
 
     /// Stage 4.

@@ -9,10 +9,11 @@ use penstock_llm::openai::{ErrorView, EventView};
 use penstock_llm::sse::{self, SseReader};
 
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
-use crate::fault::{Fault, Result, in_band_status};
+use crate::fault::{Cause, Fault, Result, in_band_status};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::event::Event;
 use crate::relay::guard::StreamGuard;
+use crate::relay::whole::refuse;
 use crate::state::answer::{Head, Interrupted, Source};
 use crate::state::inflate::Inflater;
 
@@ -313,23 +314,24 @@ impl Pump<'_> {
         Ok(Relay::Ended)
     }
 
-    /// Before the commit point another target may do it; after it the caller is told, in its stream.
+    /// Before the commit point another target may do it; after it the caller is told, in its stream. What is not the
+    /// provider's fault is no mark against it, and would be the same elsewhere: the caller is told at once.
     async fn break_off(
         &mut self,
         down: &mut Downstream<'_>,
         fault: Box<Fault>,
         outcome: Outcome,
     ) -> std::result::Result<Relay, Stop> {
-        if !self.committed {
-            return Ok(Relay::NotCommitted(fault, outcome));
+        let is_providers = fault.cause == Cause::Provider;
+        match (self.committed, is_providers) {
+            (false, true) => return Ok(Relay::NotCommitted(fault, outcome)),
+            (false, false) => {
+                refuse(down, self.exchange, &fault).await?;
+                return Ok(Relay::Ended);
+            }
+            (true, true) => self.exchange.fail(Ending::Truncated, &fault),
+            (true, false) => self.exchange.fail(Ending::Refused, &fault),
         }
-        let is_truncated = fault.cause == crate::fault::Cause::Provider;
-        let ending = if is_truncated {
-            Ending::Truncated
-        } else {
-            Ending::Refused
-        };
-        self.exchange.fail(ending, &fault);
         self.commit(down).await?;
         down.end(fault.event()).await?;
         Ok(Relay::Ended)

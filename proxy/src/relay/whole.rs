@@ -44,7 +44,11 @@ pub async fn relay(
             guard::whole(exchange, answer).map(|answer| answer.bytes().clone())
         }
         Ok(Body::Unread(body)) => unread(exchange, body),
-        Err((fault, outcome)) => return Ok(Relay::NotCommitted(fault, outcome)),
+        Err((fault, outcome)) if fault.cause == Cause::Provider => {
+            return Ok(Relay::NotCommitted(fault, outcome));
+        }
+        // The gateway had no room for it: no mark against the provider.
+        Err((fault, _)) => Err(fault),
     };
     match guarded {
         Ok(body) => write(down, exchange, head, body).await?,

@@ -413,6 +413,44 @@ fn a_plugin_may_end_a_stream_in_its_own_words() {
     );
 }
 
+/// A caller who provokes a guard must not turn others away from a provider that does its work.
+#[test]
+fn a_plugin_that_ends_streams_is_no_mark_against_the_provider() {
+    let provider = Provider::start();
+    let gateway = with_hostile(&provider, "end", "");
+    const CALLS: usize = 3;
+    for number in 1..=CALLS {
+        let mut client = gateway.begin(CHAT_PATH, CHAT_STREAM);
+        let call = provider.call();
+        call.begin_stream();
+        call.chunk(says("one"));
+        let answer = client.answer();
+        assert!(
+            !answer.text().contains("attempts"),
+            "nothing was tried in vain: {}",
+            answer.text()
+        );
+        let record = gateway.records(number).pop().unwrap();
+        assert_eq!(record["ending"], "refused");
+        let attempt = &record["attempts"][0];
+        assert_eq!(
+            (&attempt["outcome"], &attempt["status"]),
+            (&"served".into(), &200.into())
+        );
+        assert_eq!(
+            record["usage"]["source"], "estimated",
+            "the provider's work is metered"
+        );
+    }
+    let served = gateway.metric("penstock_attempts_total{outcome=\"served\",provider=\"main\"}");
+    assert!((served - CALLS as f64).abs() < 0.5, "{}", gateway.metrics());
+    assert!(
+        !gateway.metrics().contains("outcome=\"broken\""),
+        "{}",
+        gateway.metrics()
+    );
+}
+
 #[test]
 fn a_plugin_may_answer_in_a_providers_place_streamed_and_not() {
     let provider = Provider::start();

@@ -223,7 +223,14 @@ fn pain_c06_a_caller_that_leaves_in_the_middle_takes_the_stream_along() {
         leave(client);
         // the provider says nothing more: it is not a failing write that tells
         call.wait_gone();
-        assert_eq!(gateway.records(number + 1).pop().unwrap()["ending"], "cancelled");
+        let record = gateway.records(number + 1).pop().unwrap();
+        assert_eq!(record["ending"], "cancelled");
+        let attempt = &record["attempts"][0];
+        assert_eq!(
+            (&attempt["outcome"], &attempt["status"]),
+            (&"cancelled".into(), &200.into())
+        );
+        assert!(attempt["us"].as_u64().unwrap() > 0, "{record}");
     }
     eventually("no stream is left", || {
         (gateway.metric("penstock_requests_in_flight") < 0.5).then_some(())
