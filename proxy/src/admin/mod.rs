@@ -69,7 +69,13 @@ impl Admin {
         metrics.connections.set(gauge(counters.connections.value()));
         metrics.requests_in_flight.set(gauge(counters.requests.value()));
         metrics.body_memory_bytes.set(gauge(counters.body_memory.value()));
-        let generation = self.state.snapshot.load().generation;
+        let snapshot = self.state.snapshot.load();
+        for plugin in &snapshot.chain {
+            for (name, stands_at) in plugin.custom_metrics() {
+                metrics.count_custom(plugin.name(), &name, stands_at);
+            }
+        }
+        let generation = snapshot.generation;
         metrics.live_generations.set(gauge(self.state.generations.live()));
         metrics
             .config_generation

@@ -33,6 +33,7 @@ pub struct Metrics {
     pub tokens: IntCounterVec,
     pub plugin_seconds: HistogramVec,
     pub plugin_verdicts: IntCounterVec,
+    plugin_custom: IntCounterVec,
     pub rejected: IntCounterVec,
     pub live_streams: IntGauge,
     pub requests_in_flight: IntGauge,
@@ -113,6 +114,12 @@ impl Metrics {
                 "what plugins decided",
                 &["plugin", "hook", "verdict"],
             ),
+            plugin_custom: counters(
+                &r,
+                "penstock_plugin_custom_total",
+                "what plugins count themselves",
+                &["plugin", "name"],
+            ),
             rejected: counters(
                 &r,
                 "penstock_rejected_total",
@@ -152,6 +159,16 @@ impl Metrics {
             ended: Ended::default(),
             registry: r,
         }
+    }
+
+    /// Takes over where a plugin's own counter stands. Called from one thread: two would add the same twice.
+    pub fn count_custom(&self, plugin: &str, name: &str, stands_at: u64) {
+        let counter = self.plugin_custom.with_label_values(&[plugin, name]);
+        if stands_at < counter.get() {
+            // the plugin was away meanwhile, and began anew
+            counter.reset();
+        }
+        counter.inc_by(stands_at - counter.get());
     }
 
     /// All of it in Prometheus' text format.
@@ -229,6 +246,11 @@ mod tests {
             .inc();
         let text = String::from_utf8(metrics.render()).unwrap();
         assert!(text.contains("penstock_config_accepted_total 1"));
+        for stands_at in [2, 5, 1] {
+            metrics.count_custom("guard", "hits", stands_at);
+            let line = format!(r#"penstock_plugin_custom_total{{name="hits",plugin="guard"}} {stands_at}"#);
+            assert!(String::from_utf8(metrics.render()).unwrap().contains(&line));
+        }
         assert!(
             text.contains(r#"penstock_requests_total{ending="complete",operation="chat",status="200"} 1"#)
         );

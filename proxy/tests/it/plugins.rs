@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH, CHAT_STREAM, DONE, FINISH, says};
 use crate::harness::client::post_with;
 use crate::harness::cuts;
-use crate::harness::gateway::{Gateway, KEY};
+use crate::harness::eventually;
+use crate::harness::gateway::{Gateway, KEY, providers};
 use crate::harness::plugins::hostile_entry;
 use crate::harness::provider::Provider;
 
@@ -410,6 +411,31 @@ fn a_plugin_may_end_a_stream_in_its_own_words() {
             .filter(|run| run["verdict"] == "end" || run["verdict"] == "refuse")
             .count(),
         1
+    );
+}
+
+#[test]
+fn what_a_plugin_counts_is_on_the_metrics_page() {
+    let provider = Provider::start();
+    let gateway = with_hostile(&provider, "none-of-them", "");
+    const CALLS: usize = 2;
+    for number in 1..=CALLS {
+        let mut client = gateway.begin(CHAT_PATH, CHAT);
+        provider.call().answer_json(200, ANSWER);
+        client.answer();
+        gateway.records(number);
+    }
+    // the guest adds each answer's completion tokens when the call is over
+    let series = "penstock_plugin_custom_total{name=\"ended_complete\",plugin=\"hostile\"}";
+    eventually("both calls are counted", || {
+        gateway.metrics().contains(&format!("{series} 4\n")).then_some(())
+    });
+    let entry = hostile_entry("other", "");
+    let config = format!("{}\nplugins: [{entry}]", providers(&[("main", &provider.url())]));
+    assert_eq!(gateway.change(&config), Ok(2));
+    assert!(
+        gateway.metrics().contains(&format!("{series} 4\n")),
+        "a plugin that is swapped goes on counting"
     );
 }
 
