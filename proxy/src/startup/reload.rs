@@ -35,6 +35,8 @@ const LONGEST_UNREST: Duration = Duration::from_millis(300);
 /// Hears what became of a change.
 pub trait ReloadObserver: Send + Sync {
     fn accepted(&self, generation: u64);
+    /// The files hold what is served already, perhaps after something that was refused.
+    fn unchanged(&self);
     fn rejected(&self, problems: &Problems);
 }
 
@@ -239,6 +241,7 @@ impl Follower {
         match &outcome {
             Ok(generation) if *generation == before => {
                 log::info!("configuration unchanged, generation {before}");
+                self.observer.unchanged();
             }
             Ok(generation) => {
                 log::info!(

@@ -289,9 +289,15 @@ impl ReloadObserver for Observer {
     fn accepted(&self, _: u64) {
         self.state.generations.began(&self.snapshot.load_full());
         self.state.metrics.config_accepted.inc();
+        self.state.metrics.config_refused.set(0);
+    }
+
+    fn unchanged(&self) {
+        self.state.metrics.config_refused.set(0);
     }
 
     fn rejected(&self, _: &Problems) {
         self.state.metrics.config_rejected.inc();
+        self.state.metrics.config_refused.set(1);
     }
 }

@@ -44,6 +44,7 @@ pub struct Metrics {
     pub live_generations: IntGauge,
     pub config_accepted: IntCounter,
     pub config_rejected: IntCounter,
+    pub config_refused: IntGauge,
     pub records_dropped: IntCounter,
     /// Handles for the common end of a request.
     pub ended: Ended,
@@ -150,6 +151,11 @@ impl Metrics {
                 &r,
                 "penstock_config_rejected_total",
                 "configuration changes refused",
+            ),
+            config_refused: gauge(
+                &r,
+                "penstock_config_refused",
+                "1 while the files hold a configuration that was refused",
             ),
             records_dropped: counter(
                 &r,

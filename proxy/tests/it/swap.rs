@@ -339,7 +339,7 @@ fn pain_o01_a_bad_file_is_refused_with_its_place_and_the_old_generation_keeps_se
         (
             "half a component",
             with("plugins: [{component: half.wasm}]"),
-            vec!["half"],
+            vec!["half.wasm"],
         ),
         (
             "missing capability",
@@ -385,7 +385,13 @@ fn pain_o01_a_bad_file_is_refused_with_its_place_and_the_old_generation_keeps_se
         );
         let rejected = usize::from(gateway.metric("penstock_config_rejected_total") > 0.5);
         assert_eq!(rejected, 1, "{name} is case {number}");
+        assert!(gateway.metric("penstock_config_refused") > 0.5, "{name}");
     }
+    assert_eq!(gateway.change(&with("\n")), Ok(1));
+    assert!(
+        gateway.metric("penstock_config_refused") < 0.5,
+        "what serves is back"
+    );
     assert_eq!(gateway.change(&with("keep_alive_ms: 3000")), Ok(2));
     let mut client = gateway.begin(CHAT_PATH, CHAT);
     provider.call().answer_json(200, ANSWER);

@@ -25,6 +25,8 @@ impl ReloadObserver for Heard {
         self.0.lock().unwrap().push(format!("accepted {generation}"));
     }
 
+    fn unchanged(&self) {}
+
     fn rejected(&self, problems: &Problems) {
         self.0.lock().unwrap().push(format!("rejected {problems}"));
     }
