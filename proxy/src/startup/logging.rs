@@ -30,8 +30,11 @@ pub fn start(environment: &Environment) {
 impl Log for StandardError {
     /// Below warnings, only what the gateway itself says: its libraries tell of each connection that a client drops.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let own = metadata.target().starts_with("penstock");
-        own || metadata.level() <= log::Level::Warn || log::max_level() >= LevelFilter::Debug
+        let is_from = |library: &str| metadata.target().starts_with(library);
+        // The watcher warns of each folder that Kubernetes takes away after a change; files that cannot be read are told
+        // by `reload`, with their remedy.
+        let is_serious = metadata.level() <= log::Level::Warn && !is_from("notify");
+        is_from("penstock") || is_serious || log::max_level() >= LevelFilter::Debug
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -48,4 +51,24 @@ impl Log for StandardError {
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use log::Level;
+
+    use super::*;
+
+    #[test]
+    fn only_what_an_operator_can_use_is_logged() {
+        let told =
+            |target, level| StandardError.enabled(&Metadata::builder().target(target).level(level).build());
+        assert!(told("penstock::startup::reload", Level::Info));
+        assert!(told("pingora_core::server", Level::Warn));
+        assert!(!told("pingora_core::server", Level::Info));
+        assert!(
+            !told("notify::inotify", Level::Warn),
+            "a folder that was swapped out"
+        );
+    }
 }

@@ -127,6 +127,25 @@ pub struct Startup {
     pub reload: Reloader,
 }
 
+impl Startup {
+    /// What will be served, in a line for the log.
+    pub fn outline(&self) -> String {
+        let snapshot = self.snapshot.load();
+        let plugins: Vec<&str> = snapshot.chain.iter().map(|plugin| &**plugin.name()).collect();
+        format!(
+            "models {}, providers {}, keys {}, plugins {}",
+            snapshot.models.iter().count(),
+            snapshot.providers.len(),
+            snapshot.callers.len(),
+            if plugins.is_empty() {
+                "none".to_owned()
+            } else {
+                plugins.join(" ")
+            }
+        )
+    }
+}
+
 /// Reads, checks and compiles everything. Without an `engine` one is made as the configuration says. Warnings are logged.
 pub fn load(
     source: ConfigSource,

@@ -57,6 +57,11 @@ pub struct Reloader {
 }
 
 impl Reloader {
+    /// What to call the configuration in messages.
+    pub fn source_name(&self) -> String {
+        self.source.name()
+    }
+
     /// Reads everything again and swaps it in. The generation that serves then: the same as before if no file's content
     /// differs from what that one was read from.
     pub fn reload(&mut self) -> Result<u64, Problems> {

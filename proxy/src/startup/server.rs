@@ -130,6 +130,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
 
 /// Serves until the process is told to stop, then until nothing is in flight.
 pub fn run(startup: Startup) -> ExitCode {
+    let (source, outline) = (startup.reload.source_name(), startup.outline());
     let running = match start(startup) {
         Ok(running) => running,
         Err(error) => {
@@ -141,11 +142,21 @@ pub fn run(startup: Startup) -> ExitCode {
         log::info!("calls on {address}");
     }
     log::info!("metrics and health on {}", running.admin);
+    log::info!(
+        "penstock {} serves {source}: {outline}",
+        env!("CARGO_PKG_VERSION")
+    );
     if let Err(error) = running.wait_for_signal() {
         log::error!("signals cannot be received: {error}");
         return ExitCode::FAILURE;
     }
-    running.drain(DRAIN);
+    log::info!(
+        "told to stop: no more connections are taken, {} requests are still in flight",
+        running.state.counters.requests.value()
+    );
+    if running.drain(DRAIN) {
+        log::info!("stopped, nothing was left in flight");
+    }
     ExitCode::SUCCESS
 }
 
