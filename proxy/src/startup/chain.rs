@@ -1,6 +1,7 @@
 //! The plugin chain, loaded: components are compiled and tried before any request meets them, and those that did not change
 //! are taken over from the generation before. Running them is the plugin host's.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use penstock_plugin_host::{
@@ -64,6 +65,7 @@ impl Chain {
 
 /// Where the parts of one plan were written.
 struct Marks {
+    file: PathBuf,
     component: Mark,
     settings: Mark,
     capabilities: Mark,
@@ -72,21 +74,35 @@ struct Marks {
 impl Marks {
     fn of(plan: &PluginPlan) -> Self {
         Self {
+            file: plan.file.clone(),
             component: plan.mark,
             settings: plan.settings_mark,
             capabilities: plan.capabilities_mark,
         }
     }
 
-    /// Points at the line to change.
+    /// Points at what to change: a line of the configuration, or the component's file.
     fn note(&self, error: &LoadError, findings: &mut Findings) {
-        let mark = match error.problem {
-            LoadProblem::Settings(_) => self.settings,
-            LoadProblem::NotGranted { .. } => self.capabilities,
-            _ => self.component,
-        };
         // The problem's own sentence ends with its remedy after a colon, where it has one.
-        findings.problem(mark, error.to_string(), "");
+        match error.problem {
+            LoadProblem::Settings(_) => findings.problem(self.settings, error.to_string(), ""),
+            LoadProblem::NotGranted { .. } => findings.problem(self.capabilities, error.to_string(), ""),
+            LoadProblem::Limit(_) => findings.problem(self.component, error.to_string(), ""),
+            _ => {
+                let (plugin, file, problem) = (&error.plugin, self.file.display(), &error.problem);
+                let remedy = match problem {
+                    LoadProblem::NotWasm | LoadProblem::Corrupt(_) => {
+                        "copy the file again, or make it with `penstock plugin build`"
+                    }
+                    _ => "",
+                };
+                findings.problem(
+                    self.component,
+                    format!("plugin {plugin}: {file}: {problem}"),
+                    remedy,
+                );
+            }
+        }
     }
 }
 

@@ -54,7 +54,10 @@ impl Reference {
             Self::File(path) => {
                 let content = seen.read(path).map_err(|error| Missing {
                     is_unset: error.kind() == std::io::ErrorKind::NotFound,
-                    ..Missing::wrong(format!("{}: {}", path.display(), reason(&error)), "")
+                    ..Missing::wrong(
+                        format!("{}: {}", path.display(), reason(&error)),
+                        "put the key, and nothing else, into that file",
+                    )
                 })?;
                 let not_text = |_| Missing::wrong(format!("{}: not text", path.display()), "");
                 String::from_utf8(content).map_err(not_text)?
@@ -65,7 +68,7 @@ impl Reference {
         match text {
             "" => Err(Missing {
                 is_unset: true,
-                ..Missing::wrong(format!("{} is empty", self.name()), "")
+                ..Missing::wrong(format!("{} is empty", self.name()), "put the key into it")
             }),
             // What cannot stand in a header can neither be sent nor be presented.
             _ if !text.bytes().all(|b| b.is_ascii_graphic()) => Err(Missing::wrong(

@@ -21,6 +21,8 @@ use crate::startup::sources::reason;
 #[derive(Debug)]
 pub struct PluginPlan {
     pub spec: LoadSpec,
+    /// The component's file.
+    pub file: PathBuf,
     /// Where its component is named.
     pub mark: Mark,
     /// Where its settings are, or the entry if it has none.
@@ -64,7 +66,7 @@ impl Checker<'_> {
         let name = self.plugin_name(file, owner, names);
         let grants = self.capabilities(&file.capabilities);
         let (limits, instances) = self.plugin_limits(file);
-        let bytes = self.component(component?, file.component.mark, shelf)?;
+        let (path, bytes) = self.component(component?, file.component.mark, shelf)?;
         let or_owner = |mark: Mark| if mark.line == 0 { owner } else { mark };
         Some(PluginPlan {
             spec: LoadSpec {
@@ -83,6 +85,7 @@ impl Checker<'_> {
                 limits,
                 instances,
             },
+            file: path,
             mark: file.component.mark,
             settings_mark: or_owner(file.settings.mark),
             capabilities_mark: or_owner(file.capabilities.mark),
@@ -170,7 +173,7 @@ impl Checker<'_> {
         (limits, instances)
     }
 
-    fn component(&mut self, written: &str, mark: Mark, shelf: &mut Shelf) -> Option<Bytes> {
+    fn component(&mut self, written: &str, mark: Mark, shelf: &mut Shelf) -> Option<(PathBuf, Bytes)> {
         let is_path = written.contains('/') || written.ends_with(".wasm");
         let path = match (&shelf.folder, is_path) {
             (_, true) => self.folder.join(written),
@@ -186,19 +189,20 @@ impl Checker<'_> {
             }
         };
         if let Some(bytes) = shelf.read.get(&path) {
-            return Some(bytes.clone());
+            return Some((path, bytes.clone()));
         }
         match self.seen.read(&path) {
             Ok(content) => {
                 let bytes = Bytes::from(content);
-                shelf.read.insert(path, bytes.clone());
-                Some(bytes)
+                shelf.read.insert(path.clone(), bytes.clone());
+                Some((path, bytes))
             }
             Err(error) => {
-                let remedy = if is_path {
-                    String::new()
+                let known = if is_path { Vec::new() } else { shelf.names() };
+                let remedy = if known.is_empty() {
+                    "make it with `penstock plugin build`".to_owned()
                 } else {
-                    suggestion(written, shelf.names().iter().map(String::as_str))
+                    suggestion(written, known.iter().map(String::as_str))
                 };
                 let message = format!("component `{written}`: {}: {}", path.display(), reason(&error));
                 self.findings.problem(mark, message, remedy);
@@ -211,8 +215,9 @@ impl Checker<'_> {
         if let Some(path) = &field.value {
             let path = self.folder.join(path);
             if !path.is_dir() {
-                self.findings
-                    .problem(field.mark, format!("{} is not a folder", path.display()), "");
+                let message = format!("{} is not a folder", path.display());
+                let remedy = "name the folder that `penstock plugin build` writes to, target/plugins";
+                self.findings.problem(field.mark, message, remedy);
             }
             return Some(path);
         }
