@@ -128,11 +128,33 @@ fn hex_byte(pair: &[u8]) -> Option<u8> {
 }
 
 fn unknown(method: &Method, path: &str) -> Box<Fault> {
-    let message = format!(
-        "there is no page {method} {}; see the routes in the README",
-        shown(path)
-    );
+    let hint = match meant(path) {
+        Some(page) => format!("did you mean {page}?"),
+        None => format!("there are {} and /{{provider}}/*", listed()),
+    };
+    let message = format!("there is no page {method} {}; {hint}", shown(path));
     Fault::caller(404, "unknown_url", message)
+}
+
+/// The page that a path with the wrong base URL was for: without `/v1`, with it twice, or with a slash too many.
+fn meant(path: &str) -> Option<&'static str> {
+    let tail = path.trim_end_matches('/');
+    let exact = TABLE
+        .iter()
+        .map(|(_, page, _)| *page)
+        .filter(|page| !page.ends_with('*'));
+    exact
+        .filter(|page| {
+            let (_, rest) = page.split_at("/v1".len());
+            tail.strip_suffix(rest)
+                .is_some_and(|base| matches!(base, "" | "/v1" | "/v1/v1" | "/api"))
+        })
+        .max_by_key(|page| page.len())
+}
+
+fn listed() -> String {
+    let pages: Vec<&str> = TABLE.iter().map(|(_, page, _)| *page).collect();
+    pages.join(", ")
 }
 
 fn wrong_method(method: &Method, path: &str, allow: &'static str) -> Box<Fault> {
@@ -165,6 +187,29 @@ mod tests {
                 assert_eq!((refused.status, refused.allow), (405, Some(method)), "{path}");
             }
         }
+    }
+
+    #[test]
+    fn a_wrong_base_url_is_told_the_page_that_was_meant() {
+        for path in [
+            "/chat/completions",
+            "/v1/v1/chat/completions",
+            "/v1/chat/completions/",
+            "/api/chat/completions",
+        ] {
+            let refused = found("POST", path).unwrap_err();
+            assert!(
+                refused.message.ends_with("did you mean /v1/chat/completions?"),
+                "{}",
+                refused.message
+            );
+        }
+        let refused = found("POST", "/v1/responses").unwrap_err();
+        assert!(
+            refused.message.contains("/v1/embeddings, /v1/moderations"),
+            "{}",
+            refused.message
+        );
     }
 
     #[test]
