@@ -17,7 +17,7 @@ const TEMPLATE: [(&str, &str); 6] = [
 ];
 
 /// The SDK, file by file as it is.
-const SDK: [(&str, &str); 12] = [
+const SDK: [(&str, &str); 13] = [
     (
         "sdk/wit/penstock-plugin.wit",
         include_str!("../../wit/penstock-plugin.wit"),
@@ -36,6 +36,10 @@ const SDK: [(&str, &str); 12] = [
     ),
     ("sdk/rust/src/lib.rs", include_str!("../../rust/src/lib.rs")),
     ("sdk/rust/src/plugin.rs", include_str!("../../rust/src/plugin.rs")),
+    (
+        "sdk/rust/src/settings.rs",
+        include_str!("../../rust/src/settings.rs"),
+    ),
     (
         "sdk/rust/src/testing.rs",
         include_str!("../../rust/src/testing.rs"),

@@ -20,7 +20,7 @@ impl<P: Plugin> Instance<P> {
 
     /// Applies the settings, once.
     pub fn configure(&self, settings: &str, exported: Hooks) -> Result<lifecycle::Interests, String> {
-        let settings = serde_json::from_str(settings).map_err(|error| format!("settings: {error}"))?;
+        let settings = crate::settings::read(settings)?;
         let (plugin, interests) = P::new(settings)?;
         let declared = interests.declared(exported)?;
         self.configured

@@ -49,6 +49,7 @@ mod export;
 mod guard;
 mod interests;
 mod plugin;
+mod settings;
 pub mod testing;
 mod window;
 
@@ -88,3 +89,5 @@ pub mod prelude {
 
 #[doc(hidden)]
 pub use serde;
+/// For plugins that read JSON: it is in every component already, for the settings.
+pub use serde_json;

@@ -6,7 +6,7 @@ use crate::{Delta, Kind, Plugin, Refusal, TextGuard};
 
 /// A plugin from settings as JSON text, as the host configures it.
 pub fn configure<P: Plugin>(settings: &str) -> Result<P, String> {
-    let settings = serde_json::from_str(settings).map_err(|error| format!("settings: {error}"))?;
+    let settings = crate::settings::read(settings)?;
     P::new(settings).map(|(plugin, _)| plugin)
 }
 
