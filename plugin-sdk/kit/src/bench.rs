@@ -156,7 +156,7 @@ fn least_memory(bench: &Bench, settings: &str, run: &Run) -> Result<usize, Strin
             ..Limits::default()
         };
         bench
-            .load(settings, limits)
+            .load("case", settings, limits)
             .is_ok_and(|plugin| run(&plugin).is_ok())
     };
     let (mut too_few, mut enough) = (0, Limits::default().memory_bytes / PAGE_BYTES);

@@ -39,7 +39,7 @@ impl Layout {
             .arg(&manifest)
             .current_dir(folder)
             .output()
-            .map_err(|error| KitError::new(format!("cannot run cargo: {error}")))?;
+            .map_err(|error| no_cargo(&error))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(KitError::new(format!(
@@ -129,8 +129,14 @@ pub(crate) fn module(folder: &Path, layout: &Layout, toolchain: &Toolchain) -> R
     match status {
         Ok(status) if status.success() => Ok(target.join(TARGET).join("release").join(file)),
         Ok(_) => Err(KitError::new(format!("{package} does not compile, see above"))),
-        Err(error) => Err(KitError::new(format!("cannot run cargo: {error}"))),
+        Err(error) => Err(no_cargo(&error)),
     }
+}
+
+fn no_cargo(error: &std::io::Error) -> KitError {
+    KitError::new(format!(
+        "cannot run cargo: {error}; install Rust with `curl --proto '=https' -sSf https://sh.rustup.rs | sh`"
+    ))
 }
 
 /// The compiler's name must not be rustup's, whose linker is used.

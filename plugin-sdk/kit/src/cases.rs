@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use penstock_plugin_host::{Candidate, CatalogueModel, CatalogueTarget, Kind, Member, Operation};
+use penstock_plugin_host::{Candidate, CatalogueModel, CatalogueTarget, Kind, Member, Operation, Summary};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,6 +28,9 @@ pub(crate) struct Case {
     pub name: String,
     #[serde(default)]
     pub settings: Option<Value>,
+    /// What the plugin sees first, in turn, for one that counts or remembers. Nothing is expected of it.
+    #[serde(default)]
+    pub before: Vec<Step>,
     #[serde(default)]
     pub call: CallShape,
     /// `on-request`: a body, as YAML or as text to take byte for byte.
@@ -46,6 +49,72 @@ pub(crate) struct Case {
     #[serde(default)]
     pub summary: Option<SummaryShape>,
     pub expect: Expect,
+}
+
+/// An input as a case has it, given `times` times.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    #[serde(default = "once")]
+    pub times: u32,
+    #[serde(default)]
+    pub call: CallShape,
+    #[serde(default)]
+    pub request: Option<Value>,
+    #[serde(default)]
+    pub candidates: Option<Vec<CandidateShape>>,
+    #[serde(default)]
+    pub answer: Option<Value>,
+    #[serde(default)]
+    pub summary: Option<SummaryShape>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// A step that is given more often is a loop by mistake.
+const MOST_TIMES: u32 = 10_000;
+
+/// What one hook is called with: all of a case or of a step before it but a stream.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'c> {
+    pub call: &'c CallShape,
+    pub request: Option<&'c Value>,
+    pub candidates: Option<&'c [CandidateShape]>,
+    pub answer: Option<&'c Value>,
+    pub summary: Option<&'c SummaryShape>,
+}
+
+impl Case {
+    pub fn input(&self) -> Input<'_> {
+        Input {
+            call: &self.call,
+            request: self.request.as_ref(),
+            candidates: self.candidates.as_deref(),
+            answer: self.answer.as_ref(),
+            summary: self.summary.as_ref(),
+        }
+    }
+}
+
+impl Step {
+    pub fn input(&self) -> Input<'_> {
+        Input {
+            call: &self.call,
+            request: self.request.as_ref(),
+            candidates: self.candidates.as_deref(),
+            answer: self.answer.as_ref(),
+            summary: self.summary.as_ref(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.times == 0 || self.times > MOST_TIMES {
+            return Err(format!("before: times: expected 1 to {MOST_TIMES}"));
+        }
+        one_input(self.input(), false)
+    }
 }
 
 /// What a plugin may ask of a call.
@@ -200,16 +269,47 @@ impl ChannelShape {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct SummaryShape {
-    #[serde(default = "default_status")]
-    pub status: u16,
-    #[serde(default)]
-    pub ending: Ending,
+    status: u16,
+    ending: Ending,
+    provider: Option<String>,
+    model: Option<String>,
+    attempts: u32,
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    duration_us: u64,
 }
 
-fn default_status() -> u16 {
-    200
+impl Default for SummaryShape {
+    fn default() -> SummaryShape {
+        SummaryShape {
+            status: 200,
+            ending: Ending::default(),
+            provider: None,
+            model: None,
+            attempts: 1,
+            prompt_tokens: None,
+            completion_tokens: None,
+            duration_us: 0,
+        }
+    }
+}
+
+impl SummaryShape {
+    /// As the host passes it on.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            status: self.status,
+            ending: self.ending.name(),
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            attempts: self.attempts,
+            prompt_tokens: self.prompt_tokens,
+            completion_tokens: self.completion_tokens,
+            duration_us: self.duration_us,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -223,6 +323,18 @@ pub(crate) enum Ending {
     Truncated,
 }
 
+impl Ending {
+    fn name(self) -> &'static str {
+        match self {
+            Ending::Complete => "complete",
+            Ending::Refused => "refused",
+            Ending::Failed => "failed",
+            Ending::Cancelled => "cancelled",
+            Ending::Truncated => "truncated",
+        }
+    }
+}
+
 /// What has to come out; what is not named may be anything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -232,7 +344,8 @@ pub(crate) struct Expect {
     pub verdict: Option<String>,
     /// The body afterwards, compared as JSON; text is compared byte for byte.
     pub body: Option<Value>,
-    /// The text that the caller gets: a stream's only channel, an answer's only text, or a plugin's own answer.
+    /// The text that comes out: a stream's only channel, an answer's only text, a request's only text, or a plugin's own
+    /// answer.
     pub text: Option<String>,
     /// The same for several.
     pub texts: Option<Vec<String>>,
@@ -284,24 +397,11 @@ impl Cases {
 
 impl Case {
     fn check(&self) -> Result<(), String> {
-        let inputs = [
-            self.request.is_some(),
-            self.candidates.is_some(),
-            self.answer.is_some(),
-            self.stream.is_some(),
-            self.summary.is_some(),
-        ];
-        let inputs = inputs.iter().filter(|it| **it).count();
         let invalid = self.expect.verdict.as_deref() == Some("invalid");
-        // a route hook may look at the request too
-        let with_request = self.request.is_some() && inputs == 2;
-        if inputs != 1 && !with_request && !(invalid && inputs == 0) {
-            return Err(
-                "expected one of request, candidates, answer, stream and summary; all but request may have \
-                        a request besides"
-                    .to_string(),
-            );
+        if !invalid || self.request.is_some() {
+            one_input(self.input(), self.stream.is_some())?;
         }
+        self.before.iter().try_for_each(Step::check)?;
         match &self.expect.verdict {
             Some(verdict) if !VERDICTS.contains(&verdict.as_str()) => Err(format!(
                 "expect: there is no verdict `{verdict}`; there are {}",
@@ -310,6 +410,25 @@ impl Case {
             _ => Ok(()),
         }
     }
+}
+
+/// One hook is called; all but `on-request` may look at the request besides.
+fn one_input(input: Input<'_>, stream: bool) -> Result<(), String> {
+    let others = [
+        input.candidates.is_some(),
+        input.answer.is_some(),
+        stream,
+        input.summary.is_some(),
+    ];
+    let others = others.iter().filter(|it| **it).count();
+    if others == 1 || (others == 0 && input.request.is_some()) {
+        return Ok(());
+    }
+    Err(
+        "expected one of request, candidates, answer, stream and summary; all but request may have a request \
+         besides, and a step of `before` has no stream"
+            .to_string(),
+    )
 }
 
 /// A body that a case writes as YAML, or as text.

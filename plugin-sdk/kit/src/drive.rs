@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use penstock_llm::openai::{self, Answer, ReadLimits, Request, Role};
 use penstock_plugin_host::{
-    AnswerBody, AnswerView, Call, CallBody, Capabilities, Clock, Delta, EngineSettings, FailMode, HeaderList,
-    Hook, Instances, Kind, Limits, LoadSpec, ModelList, Outcome, Piece, Plugin, PluginEngine, PluginFault,
+    AnswerBody, AnswerView, Call, CallBody, Capabilities, Capability, Clock, Delta, EngineSettings, FailMode,
+    HeaderList, Hook, Instances, Kind, Limits, LoadSpec, ModelList, Outcome, Piece, Plugin, PluginEngine, PluginFault,
     PluginState, Refusal, RequestVerdict, ResponseVerdict, RouteVerdict, Summary, Trips,
 };
 
-use crate::cases::{CallShape, Case, Ending, body};
+use crate::cases::{CallShape, CandidateShape, Input, body};
 use crate::error::KitError;
 
 /// What time it is in every case: 2026-01-01 00:00 UTC.
@@ -37,6 +37,8 @@ pub(crate) struct Observed {
     pub body: Option<Bytes>,
     /// An answer's texts, a stream's by channel, or the plugin's own answer.
     pub texts: Vec<String>,
+    /// A request's texts afterwards, as the provider will understand them: its body may spell them otherwise.
+    pub asked: Vec<String>,
     pub order: Vec<u32>,
     pub reasons: Vec<String>,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Bench {
     component: Bytes,
     grants: Capabilities,
     loaded: HashMap<String, Result<Arc<Plugin>, String>>,
+    /// How many were loaded under names of their own.
+    named: usize,
 }
 
 impl Bench {
@@ -64,26 +68,40 @@ impl Bench {
             component,
             grants,
             loaded: HashMap::new(),
+            named: 0,
         })
     }
 
     /// The plugin with these settings, or why they are refused.
+    ///
+    /// One that counts or remembers is new for each case: cases do not see each other.
     pub fn plugin(&mut self, settings: &str) -> Result<Arc<Plugin>, String> {
+        if self.remembers() {
+            self.named += 1;
+            return self.load(&format!("case-{}", self.named), settings, Limits::default());
+        }
         if let Some(known) = self.loaded.get(settings) {
             return known.clone();
         }
         if self.loaded.len() >= MOST_KEPT {
             self.loaded.clear();
         }
-        let plugin = self.load(settings, Limits::default());
+        let plugin = self.load("case", settings, Limits::default());
         self.loaded.insert(settings.to_string(), plugin.clone());
         plugin
     }
 
-    /// The same with other limits, not kept.
-    pub fn load(&self, settings: &str, limits: Limits) -> Result<Arc<Plugin>, String> {
+    /// Whether something of one call may be there at the next.
+    fn remembers(&self) -> bool {
+        [Capability::Kv, Capability::Counters]
+            .iter()
+            .any(|capability| self.grants.contains(*capability))
+    }
+
+    /// The same with other limits, not kept. What a plugin remembers goes by its name.
+    pub fn load(&self, name: &str, settings: &str, limits: Limits) -> Result<Arc<Plugin>, String> {
         let spec = LoadSpec {
-            name: "case".into(),
+            name: name.into(),
             component: self.component.clone(),
             settings: settings.to_string(),
             grants: self.grants,
@@ -104,11 +122,11 @@ impl Bench {
     }
 }
 
-/// The call of a case, with its request or a small one.
-pub(crate) fn call(case: &Case) -> Result<Call, String> {
+/// The call of an input, with its request or a small one.
+pub(crate) fn call(input: Input<'_>) -> Result<Call, String> {
     let small = Bytes::from_static(SMALL_REQUEST.as_bytes());
-    let bytes = case.request.as_ref().map_or(small, body);
-    call_with(&case.call, bytes)
+    let bytes = input.request.map_or(small, body);
+    call_with(input.call, bytes)
 }
 
 /// A call with this body.
@@ -161,6 +179,7 @@ pub(crate) fn request(plugin: &Plugin, call: &mut Call) -> Result<Observed, Stri
     let ran = plugin.on_request(call);
     let seen = Observed {
         body: Some(call.body.bytes().clone()),
+        asked: request_texts(&call.body),
         ..Observed::default()
     };
     Ok(match ran.result.map_err(fault)? {
@@ -185,14 +204,21 @@ pub(crate) fn request(plugin: &Plugin, call: &mut Call) -> Result<Observed, Stri
     })
 }
 
+fn request_texts(body: &CallBody) -> Vec<String> {
+    let CallBody::Json(request) = body else {
+        return Vec::new();
+    };
+    let texts = (0..request.segments().len()).filter_map(|at| request.text(at).map(|text| text.into_owned()));
+    texts.collect()
+}
+
 /// `on-route`.
-pub(crate) fn route(plugin: &Plugin, call: &mut Call, case: &Case) -> Result<Observed, String> {
-    let candidates: Vec<_> = case
-        .candidates
-        .iter()
-        .flatten()
-        .map(|shape| shape.candidate())
-        .collect();
+pub(crate) fn route(
+    plugin: &Plugin,
+    call: &mut Call,
+    candidates: &[CandidateShape],
+) -> Result<Observed, String> {
+    let candidates: Vec<_> = candidates.iter().map(|shape| shape.candidate()).collect();
     if !plugin.interests().wants(Hook::OnRoute) {
         return Ok(not_called(None, Vec::new()));
     }
@@ -358,29 +384,11 @@ fn pass(window: &str, outcome: &Outcome, out: &mut String) {
 }
 
 /// `on-complete`.
-pub(crate) fn complete(
-    plugin: &Plugin,
-    call: &mut Call,
-    status: u16,
-    ending: Ending,
-) -> Result<Observed, String> {
+pub(crate) fn complete(plugin: &Plugin, call: &mut Call, summary: &Summary) -> Result<Observed, String> {
     if !plugin.interests().wants(Hook::OnComplete) {
         return Ok(not_called(None, Vec::new()));
     }
-    let ending = match ending {
-        Ending::Complete => "complete",
-        Ending::Refused => "refused",
-        Ending::Failed => "failed",
-        Ending::Cancelled => "cancelled",
-        Ending::Truncated => "truncated",
-    };
-    let summary = Summary {
-        status,
-        ending,
-        attempts: 1,
-        ..Summary::default()
-    };
-    plugin.on_complete(call, &summary).result.map_err(fault)?;
+    plugin.on_complete(call, summary).result.map_err(fault)?;
     Ok(Observed {
         verdict: "proceed",
         ..Observed::default()

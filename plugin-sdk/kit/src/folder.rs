@@ -127,7 +127,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{name}`: expected lower-case letters, digits and `-`, a letter first, at most {LONGEST}"
+        "`{name}`: expected lower-case letters, digits and `-`, a letter first, no `-` last, at most {LONGEST}"
     ))
 }
 

@@ -8,7 +8,7 @@ use penstock_plugin_host::{Hook, Plugin};
 use serde_json::Value;
 
 use crate::build::build;
-use crate::cases::{Case, Cases, Expect, body};
+use crate::cases::{Case, Cases, Expect, Input, body};
 use crate::drive::{
     Arrival, Bench, Channel, Observed, answer, assembled, call, complete, request, route, stream,
 };
@@ -91,7 +91,11 @@ fn judged(bench: &mut Bench, cases: &Cases, case: &Case) -> Result<(), String> {
         Err(error) if invalid => return contains("the error", &error, case.expect.message.as_deref()),
         Err(error) => return Err(error),
     };
-    let mut call = call(case)?;
+    for step in &case.before {
+        for _ in 0..step.times {
+            observed(&plugin, step.input()).map_err(|why| format!("before: {why}"))?;
+        }
+    }
     if let Some(channels) = &case.stream {
         let channel = |shape: &crate::cases::ChannelShape| {
             Ok(Channel {
@@ -101,18 +105,23 @@ fn judged(bench: &mut Bench, cases: &Cases, case: &Case) -> Result<(), String> {
             })
         };
         let channels: Vec<Channel> = channels.iter().map(channel).collect::<Result<_, String>>()?;
-        return every_cut(&plugin, &mut call, &channels, &case.expect);
+        return every_cut(&plugin, &mut call(case.input())?, &channels, &case.expect);
     }
-    let observed = if case.candidates.is_some() {
-        route(&plugin, &mut call, case)?
-    } else if let Some(value) = &case.answer {
-        answer(&plugin, &mut call, &case.call, body(value))?
-    } else if let Some(summary) = &case.summary {
-        complete(&plugin, &mut call, summary.status, summary.ending)?
+    agrees(&observed(&plugin, case.input())?, &case.expect)
+}
+
+/// Calls the hook that the input is for.
+fn observed(plugin: &Plugin, input: Input<'_>) -> Result<Observed, String> {
+    let mut call = call(input)?;
+    if let Some(candidates) = input.candidates {
+        route(plugin, &mut call, candidates)
+    } else if let Some(value) = input.answer {
+        answer(plugin, &mut call, input.call, body(value))
+    } else if let Some(shape) = input.summary {
+        complete(plugin, &mut call, &shape.summary())
     } else {
-        request(&plugin, &mut call)?
-    };
-    agrees(&observed, &case.expect)
+        request(plugin, &mut call)
+    }
 }
 
 /// One case's stream in every way that it can arrive, and as a whole answer.
@@ -218,7 +227,12 @@ fn agrees(observed: &Observed, expect: &Expect) -> Result<(), String> {
     let texts = expected_texts(expect);
     // what a stream had sent before it was ended depends on how it was cut
     if !texts.is_empty() && observed.verdict != "end" {
-        same("text", Some(&observed.texts), Some(&texts))?;
+        let got = if observed.texts.is_empty() {
+            &observed.asked
+        } else {
+            &observed.texts
+        };
+        same("text", Some(got), Some(&texts))?;
     }
     same("order", Some(&observed.order), expect.order.as_ref())?;
     same("reasons", Some(&observed.reasons), expect.reasons.as_ref())?;

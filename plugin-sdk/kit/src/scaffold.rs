@@ -49,6 +49,9 @@ const SDK: [(&str, &str); 13] = [
     ("Cargo.lock", include_str!("../../../Cargo.lock")),
 ];
 
+/// The SDK's crate: a second one of that name cannot be built beside it.
+const SDK_NAME: &str = "penstock-plugin";
+
 const SDK_MANIFEST: &str = include_str!("../../rust/Cargo.toml");
 const WORKSPACE_MANIFEST: &str = include_str!("../../../Cargo.toml");
 
@@ -56,6 +59,11 @@ const WORKSPACE_MANIFEST: &str = include_str!("../../../Cargo.toml");
 /// alone.
 pub fn new(name: &str, folder: &Path) -> Result<PathBuf, KitError> {
     check_name(name).map_err(KitError::new)?;
+    if name == SDK_NAME {
+        return Err(KitError::new(format!(
+            "`{name}` is the SDK, which the plugin is built with: choose another name"
+        )));
+    }
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(KitError::new(format!(
             "{} is not empty: nothing was written",

@@ -34,6 +34,7 @@ fn a_new_plugin_builds_passes_its_cases_and_has_the_same_bytes_in_two_folders() 
     assert!(facts.contains(&format!("sha256:{}", built.digest)), "{facts}");
 
     wrong_parts_are_told(&one);
+    the_guides_budget_is_as_it_says(&two);
     look_ups_of_the_host_work_in_cases(&two);
 }
 
@@ -100,11 +101,11 @@ fn look_ups_of_the_host_work_in_cases(folder: &Path) {
     fs::write(folder.join("src/lib.rs"), LOOKS_UP).expect("writable");
     fs::write(folder.join("tests/cases.yaml"), LOOKED_UP).expect("writable");
     let manifest = folder.join("plugin.yaml");
-    replace(&manifest, "hooks: [on-route]", "hooks: [on-request]");
+    replace(&manifest, "hooks: [on-request, on-complete]", "hooks: [on-request]");
     let error = build(folder, None).expect_err("not declared").to_string();
     let line = "capabilities: [catalogue, tokenizer, expr, match]";
     assert!(error.contains(&format!("write `{line}`")), "{error}");
-    replace(&manifest, "capabilities: []", line);
+    replace(&manifest, "capabilities: [counters]", line);
     let report = test(folder).expect("runs");
     assert_eq!((report.passed(), report.failed()), (2, 0), "{report}");
     let facts = inspect(folder).expect("a component").to_string();
@@ -113,6 +114,39 @@ fn look_ups_of_the_host_work_in_cases(folder: &Path) {
         "{facts}"
     );
     assert!(!bench(folder).expect("measures").is_empty());
+}
+
+/// The guide's second plugin, word for word, with its cases: they need what other cases must not see.
+fn the_guides_budget_is_as_it_says(folder: &Path) {
+    let guide = fs::read_to_string(folder.join("sdk/rust/README.md")).expect("the folder has the guide");
+    fs::write(folder.join("src/lib.rs"), block(&guide, "rust", "struct Budget")).expect("writable");
+    let manifest = folder.join("plugin.yaml");
+    replace(&manifest, "hooks: [on-route]", "hooks: [on-request, on-complete]");
+    replace(&manifest, "capabilities: []", "capabilities: [counters]");
+    let fresh = "  - name: another caller does not
+    before: [{summary: {completion_tokens: 10}}]
+    call: {caller: other}
+    request: {model: m, messages: [{role: user, content: hi}]}
+    expect: {verdict: proceed, text: hi}
+  - name: it starts anew with each case
+    request: {model: m, messages: [{role: user, content: hi}]}
+    expect: {verdict: proceed}
+  - name: a setting of another type is named
+    settings: {tokens_per_hour: many}
+    expect: {verdict: invalid, message: \"tokens_per_hour: invalid type\"}
+";
+    let cases = block(&guide, "yaml", "before:") + fresh;
+    fs::write(folder.join("tests/cases.yaml"), cases).expect("writable");
+    let report = test(folder).expect("runs");
+    assert_eq!((report.passed(), report.failed()), (4, 0), "{report}");
+}
+
+/// The block of a page that has this line in it.
+fn block(page: &str, language: &str, holds: &str) -> String {
+    let blocks = page.split("\n```");
+    let mut of_language = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
+    let block = of_language.find(|block| block.contains(holds));
+    format!("{}\n", block.expect("the page has such a block"))
 }
 
 fn wrong_parts_are_told(folder: &Path) {
@@ -171,6 +205,7 @@ fn a_folder_with_something_in_it_is_left_alone() {
     assert!(error.contains("is not empty: nothing was written"), "{error}");
     assert_eq!(fs::read_dir(scratch.path()).expect("there").count(), 1);
     new("My Router", &scratch.path().join("x")).expect_err("no name for a crate");
+    new("penstock-plugin", &scratch.path().join("x")).expect_err("the SDK's own name");
     let error = build(scratch.path(), None).expect_err("no plugin").to_string();
     assert!(error.contains("has no plugin.yaml"), "{error}");
 }

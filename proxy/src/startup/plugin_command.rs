@@ -97,7 +97,12 @@ fn run_test(folders: &[PathBuf]) -> Result<ExitCode, KitError> {
         failed += report.failed();
     }
     println!("{passed} passed, {failed} failed");
-    Ok(if failed == 0 && passed > 0 {
+    if passed + failed == 0 {
+        return Err(KitError::new(
+            "nothing was tested: write cases into tests/cases.yaml",
+        ));
+    }
+    Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
