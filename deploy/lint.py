@@ -161,6 +161,8 @@ def check_unit(path):
     text = path.read_text()
     settings = dict(re.findall(r"^(\w+)=(.*)$", text, re.M))
     wanted = {"DynamicUser": "yes", "ProtectSystem": "strict", "NoNewPrivileges": "yes", "MemoryDenyWriteExecute": "no"}
+    # EX_CONFIG, as proxy/src/main.rs has it.
+    wanted["RestartPreventExitStatus"] = "78"
     for name, value in wanted.items():
         if settings.get(name) != value:
             problem(path, f"{name} must be {value}")
