@@ -210,6 +210,8 @@ pub struct Relayed {
     pub events: u64,
     /// Time spent waiting for the provider: the rest of the total is ours.
     pub upstream_wait: Duration,
+    /// When it was over, where settling it takes its time.
+    pub total: Option<Duration>,
 }
 
 /// How a request ended: the label in metrics and records.
@@ -353,6 +355,11 @@ impl Exchange {
         let caller = self.admitted.caller.clone()?;
         let snapshot = self.snapshot.clone();
         Some(Arc::new(Offer { snapshot, caller }))
+    }
+
+    /// From the end of the request's head to now, or to the end of its answer if that is over.
+    pub fn total(&self) -> Duration {
+        self.relayed.total.unwrap_or_else(|| self.accepted.at.elapsed())
     }
 
     /// Adds to what the record says of a plugin at a hook.

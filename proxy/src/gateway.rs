@@ -14,17 +14,20 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
 use penstock_llm::openai::Operation;
+use penstock_plugin_host::Hook;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
+use tokio::runtime::Handle;
 
 use crate::accept::route::{self, Route};
 use crate::accept::{body, call, handshake, head, listen, raw};
 use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
+use crate::chain;
 use crate::dispatch::attempt::{self, Failed};
-use crate::dispatch::plan::{self, Plan, Step};
+use crate::dispatch::plan::{self, Plan, Planned, Step};
 use crate::dispatch::upstream::Upstreams;
 use crate::dispatch::{outgoing, route as routing};
 use crate::exchange::{Attempt, Ending, Exchange, Kind, Outcome, Served, Terms};
@@ -61,8 +64,18 @@ pub struct Connection {
 
 /// A request and its settlement, which happens when this is dropped: after the last byte, or with the task.
 struct Settled {
-    exchange: Exchange,
+    /// There until it is dropped.
+    exchange: Option<Exchange>,
     state: Arc<State>,
+}
+
+impl Settled {
+    fn new(exchange: Exchange, state: &Arc<State>) -> Self {
+        Self {
+            exchange: Some(exchange),
+            state: state.clone(),
+        }
+    }
 }
 
 /// What accept made of a request.
@@ -129,10 +142,7 @@ impl Gateway {
     async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> bool {
         let snapshot = self.state.snapshot.load_full();
         let exchange = head::begin(session.req_header(), peer, snapshot);
-        let mut exchange = Settled {
-            exchange,
-            state: self.state.clone(),
-        };
+        let mut exchange = Settled::new(exchange, &self.state);
         let accepted = self.accept(session, &mut exchange).await;
         if accepted.is_err() {
             listen::drain(session).await;
@@ -316,10 +326,38 @@ impl Gateway {
             down.keep_alive(snapshot.keep_alive);
             relay::guard::check_streamable(&snapshot.chain)?;
         }
-        match admit::guard::request(exchange)? {
+        match self.guard(down, exchange, &model).await? {
             Admission::Proceed => self.dispatch(down, exchange, &model, terms).await,
             Admission::Answer(reply) => Ok(relay::reply::relay(down, exchange, terms, &reply.text).await?),
         }
+    }
+
+    /// The request plugins. While one of them waits, the caller is watched.
+    async fn guard(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        model: &Model,
+    ) -> std::result::Result<Admission, Told> {
+        if !chain::waits(&exchange.snapshot.chain, &[Hook::OnRequest]) {
+            return Ok(admit::guard::request(exchange).await?);
+        }
+        let totals = model.targets.iter().map(|target| target.timeouts.total);
+        down.finish_by(exchange.accepted.at + totals.max().unwrap_or_default());
+        Ok(down.wait(Box::pin(admit::guard::request(exchange))).await??)
+    }
+
+    /// The route plugins, likewise.
+    async fn order(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        planned: Vec<Planned>,
+    ) -> std::result::Result<Vec<Planned>, Told> {
+        if !chain::waits(&exchange.snapshot.chain, &[Hook::OnRoute]) {
+            return Ok(routing::order(exchange, planned).await?);
+        }
+        Ok(down.wait(Box::pin(routing::order(exchange, planned))).await??)
     }
 
     /// A raw call has one target, and the same plugins as any other.
@@ -338,7 +376,7 @@ impl Gateway {
             hide_usage: false,
             most_bytes,
         };
-        match admit::guard::request(exchange)? {
+        match self.guard(down, exchange, &model).await? {
             Admission::Proceed => self.dispatch(down, exchange, &model, terms).await,
             Admission::Answer(_) => Err(Told::Fault(no_dialect())),
         }
@@ -360,7 +398,7 @@ impl Gateway {
             .max()
             .unwrap_or_default();
         down.finish_by(exchange.accepted.at + total);
-        let planned = routing::order(exchange, planned)?;
+        let planned = self.order(down, exchange, planned).await?;
         let mut plan = Plan::new(planned, &self.state.health)?;
         let mut last = None;
         while let Some(step) = plan.take_next() {
@@ -505,19 +543,27 @@ impl Deref for Settled {
     type Target = Exchange;
 
     fn deref(&self) -> &Exchange {
-        &self.exchange
+        self.exchange.as_ref().expect("taken by drop alone")
     }
 }
 
 impl DerefMut for Settled {
     fn deref_mut(&mut self) -> &mut Exchange {
-        &mut self.exchange
+        self.exchange.as_mut().expect("taken by drop alone")
     }
 }
 
 impl Drop for Settled {
     fn drop(&mut self) {
-        settle::settle(&self.state, &mut self.exchange);
+        if self.exchange.as_ref().is_some_and(settle::waits)
+            && let Ok(runtime) = Handle::try_current()
+            && let Some(exchange) = self.exchange.take()
+        {
+            return settle::settle_waiting(&runtime, &self.state, exchange);
+        }
+        if let Some(exchange) = &mut self.exchange {
+            settle::settle(&self.state, exchange);
+        }
     }
 }
 

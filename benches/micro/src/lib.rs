@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use penstock_llm::openai::{self, Answer, ReadLimits, Request};
 use penstock_plugin_host::{
-    Call, CallBody, Capabilities, FailMode, Instances, Limits, LoadSpec, NoHeaders, Operation, Plugin,
-    PluginEngine,
+    Call, CallBody, Capabilities, CapabilityTerms, FailMode, Instances, Limits, LoadSpec, NoHeaders,
+    Operation, Plugin, PluginEngine,
 };
 use serde_json::json;
 
@@ -116,6 +116,7 @@ pub fn plugin(engine: &PluginEngine, component: &str, settings: &str) -> Option<
         component: bytes.into(),
         settings: settings.to_owned(),
         grants: Capabilities::all(),
+        terms: CapabilityTerms::default(),
         fail: FailMode::Closed,
         limits: Limits::default(),
         instances: Instances::default(),

@@ -3,7 +3,7 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "everything",
-    imports: { default: trappable },
+    imports: { "penstock:plugin/http.send": async | trappable, default: trappable },
     ownership: Borrowing { duplicate_if_necessary: true },
     with: {
         "penstock:plugin/types.call": crate::resources::CallHandle,

@@ -15,6 +15,8 @@ pub enum Capability {
     Tokenizer,
     Expr,
     Match,
+    Cache,
+    Http,
 }
 
 /// What an operator grants, or what a component imports.
@@ -41,6 +43,8 @@ impl Capability {
             Capability::Tokenizer => "tokenizer",
             Capability::Expr => "expr",
             Capability::Match => "match",
+            Capability::Cache => "cache",
+            Capability::Http => "http",
         }
     }
 }
@@ -57,6 +61,8 @@ impl Member for Capability {
         Capability::Tokenizer,
         Capability::Expr,
         Capability::Match,
+        Capability::Cache,
+        Capability::Http,
     ];
 
     fn place(self) -> u32 {

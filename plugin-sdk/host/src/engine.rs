@@ -9,11 +9,12 @@ use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::capabilities::log::{LogSink, default_sink};
-use crate::capabilities::{Granted, Registry};
+use crate::capabilities::{Granted, Registry, cache};
 use crate::clock::Clock;
 use crate::compile::CompileCache;
 use crate::error::{LoadError, LoadProblem};
 use crate::inspect::Digest;
+use crate::outbound::Outbound;
 use crate::plugin::{LoadSpec, Plugin};
 use crate::ticker::Ticker;
 
@@ -29,16 +30,19 @@ pub struct EngineSettings {
     pub clock: Clock,
     /// Where plugins' log lines go.
     pub log: LogSink,
+    /// Who makes the calls of plugins; without one, none can use `http`.
+    pub outbound: Option<Arc<dyn Outbound>>,
 }
 
 impl Default for EngineSettings {
     fn default() -> EngineSettings {
         EngineSettings {
             cache_dir: None,
-            pool_instances: 256,
+            pool_instances: 512,
             max_memory_bytes: 64 << 20,
             clock: Clock::system(),
             log: default_sink(),
+            outbound: None,
         }
     }
 }
@@ -123,6 +127,15 @@ impl Parts {
         self.registry.of(name, &self.settings.clock, &self.settings.log)
     }
 
+    /// The cache of a plugin's name, of this many bytes.
+    pub fn cache(&self, name: &Arc<str>, bytes: u64) -> Arc<cache::Entries> {
+        self.registry.cache(name, bytes, &self.settings.clock)
+    }
+
+    pub fn outbound(&self) -> Option<&Arc<dyn Outbound>> {
+        self.settings.outbound.as_ref()
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.settings.clock
     }
@@ -157,7 +170,7 @@ fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        // hooks are synchronous; without this every call pays for tasks
+        // a hook is one call, whether it waits or not; without this every call pays for tasks
         .concurrency_support(false)
         // traps are reported by kind; a backtrace costs more than the call
         .wasm_backtrace_max_frames(None)
@@ -174,6 +187,8 @@ fn pooling(settings: &EngineSettings, scan: Enabled) -> PoolingAllocationConfig 
         .total_core_instances(instances.saturating_mul(4))
         .total_memories(instances)
         .total_tables(instances.saturating_mul(2))
+        // hooks that wait have a stack of their own, reserved as the rest is
+        .total_stacks(instances)
         .max_memory_size(settings.max_memory_bytes)
         .table_elements(TABLE_ELEMENTS)
         // what a slot keeps when its instance is gone: enough for an ordinary guest, so no page is ever given back

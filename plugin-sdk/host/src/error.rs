@@ -35,6 +35,10 @@ pub enum LoadProblem {
         missing: Capabilities,
         granted: Capabilities,
     },
+    /// May make calls, but to nobody.
+    NoHosts,
+    /// Wants to make calls where nobody makes them.
+    NoOutbound,
     /// Does not export `lifecycle`, or exports an interface in another shape than the contract's.
     Export(String),
     /// Imports an interface in another shape than the contract's.
@@ -78,11 +82,21 @@ impl fmt::Display for LoadProblem {
                 "imports `{name}`, which no plugin can have; there are: {}",
                 SetOf::<Capability>::all()
             ),
-            LoadProblem::NotGranted { missing, granted } => write!(
-                f,
-                "uses {missing}, which is not granted: grant it with `capabilities: [{}]`",
-                granted.and(*missing)
+            LoadProblem::NotGranted { missing, granted } => {
+                let hosts = match missing.contains(Capability::Http) {
+                    true => " and name the hosts it may call with `http: {hosts: [\"https://host\"]}`",
+                    false => "",
+                };
+                write!(
+                    f,
+                    "uses {missing}, which is not granted: grant it with `capabilities: [{}]`{hosts}",
+                    granted.and(*missing)
+                )
+            }
+            LoadProblem::NoHosts => f.write_str(
+                "uses http, but no host is listed that it may call: add `http: {hosts: [\"https://host\"]}`",
             ),
+            LoadProblem::NoOutbound => f.write_str("uses http, and nothing here makes calls for plugins"),
             LoadProblem::Export(why) => write!(f, "exports do not match the contract: {why}"),
             LoadProblem::Link(why) => write!(f, "imports do not match the contract: {why}"),
             LoadProblem::Compile(why) => write!(f, "cannot be compiled: {why}"),

@@ -25,6 +25,10 @@ pub enum PluginFault {
     Tripped,
     /// No instance could be made of it.
     Instantiate,
+    /// Waited longer than its limit for services that it asks.
+    Waited,
+    /// Ended without a verdict, because a service that it needs did not answer.
+    GaveUp,
 }
 
 impl PluginFault {
@@ -40,6 +44,8 @@ impl PluginFault {
             PluginFault::BadOutcome(_) => "bad_outcome",
             PluginFault::Tripped => "tripped",
             PluginFault::Instantiate => "instantiate",
+            PluginFault::Waited => "waited",
+            PluginFault::GaveUp => "gave_up",
         }
     }
 
@@ -48,12 +54,20 @@ impl PluginFault {
         matches!(self, PluginFault::BadOutcome(_) | PluginFault::HoldBack)
     }
 
+    /// Whether it counts towards not calling the plugin for a while: it cost time that others could have used. Waiting
+    /// costs nobody, and a service that is back has to be asked again.
+    pub(crate) fn is_costly(&self) -> bool {
+        !self.leaves_instance_sound() && !matches!(self, PluginFault::Waited | PluginFault::GaveUp)
+    }
+
     /// What an error out of Wasmtime means. `memory_refused` says that the guest was denied memory in this call.
     pub(crate) fn of(error: &Error, memory_refused: bool) -> PluginFault {
         if let Some(overrun) = error.downcast_ref::<Overrun>() {
             return match overrun {
                 Overrun::HostCalls => PluginFault::HostCalls,
                 Overrun::Output => PluginFault::OutputTooLarge,
+                Overrun::Waited => PluginFault::Waited,
+                Overrun::GaveUp => PluginFault::GaveUp,
                 Overrun::Handle => PluginFault::Trap("used a handle that this hook was not given"),
             };
         }
@@ -104,6 +118,8 @@ impl fmt::Display for PluginFault {
             }
             PluginFault::Tripped => f.write_str("was not called: it has failed too often lately"),
             PluginFault::Instantiate => f.write_str("could not be started"),
+            PluginFault::Waited => f.write_str("waited longer than its limit for a service that it asks"),
+            PluginFault::GaveUp => f.write_str("gave up: a service that it needs did not answer"),
         }
     }
 }
@@ -116,6 +132,8 @@ pub(crate) enum Overrun {
     HostCalls,
     Output,
     Handle,
+    Waited,
+    GaveUp,
 }
 
 impl fmt::Display for Overrun {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use wasmtime::ResourceLimiter;
 
 use crate::call::{AnswerBody, AnswerView, Call, CallBody};
+use crate::capabilities::http::Waiting;
 use crate::capabilities::random::Numbers;
-use crate::capabilities::{Compiled, Granted};
+use crate::capabilities::{Compiled, Granted, OnTerms};
 use crate::fault::Overrun;
 use crate::limits::Limits;
 
@@ -27,6 +28,8 @@ pub struct Guest {
     pub numbers: Numbers,
     pub granted: Arc<Granted>,
     pub compiled: Arc<Compiled>,
+    pub terms: Arc<OnTerms>,
+    pub waiting: Waiting,
 }
 
 /// Which handles exist during a hook, and which of them can be edited.
@@ -82,7 +85,7 @@ pub struct Memory {
 }
 
 impl Guest {
-    pub fn new(granted: Arc<Granted>, compiled: Arc<Compiled>, limits: &Limits) -> Guest {
+    pub fn new(granted: Arc<Granted>, compiled: Arc<Compiled>, terms: Arc<OnTerms>, limits: &Limits) -> Guest {
         Guest {
             call: Call::vacant(),
             answer: AnswerView::vacant(),
@@ -99,6 +102,8 @@ impl Guest {
             numbers: Numbers::seeded(),
             granted,
             compiled,
+            terms,
+            waiting: Waiting::none(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::bindings::exports::penstock::plugin as wit;
+use crate::bindings::penstock::plugin::types;
 use crate::call::{AnswerView, Call};
 use crate::fault::PluginFault;
 use crate::guest::Stage;
@@ -21,24 +22,13 @@ use crate::verdict::{
 impl Plugin {
     /// Before a target is chosen: the only hook that may edit the request.
     pub fn on_request(&self, call: &mut Call) -> Ran<RequestVerdict> {
-        use wit::on_request::Verdict;
         if !self.interests.wants(Hook::OnRequest) {
             return Ran::without_entering(RequestVerdict::Proceed);
         }
-        let lent = Lent {
-            stage: Stage::Request,
-            input_bytes: call.body.bytes().len(),
-            call,
-            answer: None,
-        };
+        let lent = Lent::request(call);
         self.run(lent, |instance, exports| {
             let (hook, store) = instance.on_request(exports)?;
-            let said = hook.call_handle(store, call_handle())?;
-            Ok(Ok(match said {
-                Verdict::Proceed => RequestVerdict::Proceed,
-                Verdict::Answer(reply) => RequestVerdict::Answer(Reply { text: reply.text }),
-                Verdict::Refuse(refusal) => RequestVerdict::Refuse(Refusal::from_guest(refusal)),
-            }))
+            Ok(Ok(request_verdict(hook.call_handle(store, call_handle())?)))
         })
     }
 
@@ -47,43 +37,23 @@ impl Plugin {
         if !self.interests.wants(Hook::OnRoute) {
             return Ran::without_entering(unchanged_order(candidates.len()));
         }
-        let lent = Lent {
-            stage: Stage::Reading,
-            input_bytes: call.body.bytes().len(),
-            call,
-            answer: None,
-        };
-        self.run(lent, |instance, exports| {
-            let shown: Vec<_> = candidates.iter().map(candidate_to_guest).collect();
+        self.run(Lent::reading(call), |instance, exports| {
+            let shown = candidates_to_guest(candidates);
             let (hook, store) = instance.on_route(exports)?;
-            Ok(match hook.call_handle(store, call_handle(), &shown)? {
-                Ok(order) => checked_order(order, candidates.len()),
-                Err(refusal) => Ok(RouteVerdict::Refuse(Refusal::from_guest(refusal))),
-            })
+            let said = hook.call_handle(store, call_handle(), &shown)?;
+            Ok(route_verdict(said, candidates.len()))
         })
     }
 
     /// A whole answer, before the caller gets any of it.
     pub fn on_response(&self, call: &mut Call, answer: &mut AnswerView) -> Ran<ResponseVerdict> {
-        use wit::on_response::Verdict;
         if !self.interests.wants(Hook::OnResponse) {
             return Ran::without_entering(ResponseVerdict::Proceed);
         }
-        let input_bytes = answer.length();
-        let lent = Lent {
-            stage: Stage::Response,
-            input_bytes,
-            call,
-            answer: Some(answer),
-        };
-        self.run(lent, |instance, exports| {
+        self.run(Lent::response(call, answer), |instance, exports| {
             let (hook, store) = instance.on_response(exports)?;
-            Ok(Ok(
-                match hook.call_handle(store, call_handle(), answer_handle())? {
-                    Verdict::Proceed => ResponseVerdict::Proceed,
-                    Verdict::Refuse(refusal) => ResponseVerdict::Refuse(Refusal::from_guest(refusal)),
-                },
-            ))
+            let said = hook.call_handle(store, call_handle(), answer_handle())?;
+            Ok(Ok(response_verdict(said)))
         })
     }
 
@@ -92,42 +62,12 @@ impl Plugin {
         if !self.interests.wants_kind(delta.kind) {
             return Ran::without_entering(Outcome::default());
         }
-        let input_bytes = delta.window.len().saturating_add(state.len());
-        let lent = Lent {
-            stage: Stage::Reading,
-            input_bytes,
-            call,
-            answer: None,
-        };
-        let ran = self.run(lent, |instance, exports| {
-            let shown = wit::on_event::Delta {
-                channel: delta.channel,
-                choice: delta.choice,
-                kind: kind_to_guest(delta.kind),
-                window: delta.window,
-                fresh: delta.fresh,
-                last: delta.last,
-            };
+        let ran = self.run(Lent::event(call, &delta, state), |instance, exports| {
             let (hook, store) = instance.on_event(exports)?;
-            let said = hook.call_handle(store, call_handle(), shown, state.bytes())?;
+            let said = hook.call_handle(store, call_handle(), delta_to_guest(&delta), state.bytes())?;
             Ok(outcome::checked(said, &delta, &self.blueprint.limits))
         });
-        let Ran {
-            result,
-            micros,
-            edited,
-        } = ran;
-        let result = result.map(|(outcome, new_state)| {
-            if let Some(new_state) = new_state {
-                state.replace(new_state);
-            }
-            outcome
-        });
-        Ran {
-            result,
-            micros,
-            edited,
-        }
+        remembered(ran, state)
     }
 
     /// After the last byte, whatever happened.
@@ -135,13 +75,7 @@ impl Plugin {
         if !self.interests.wants(Hook::OnComplete) {
             return Ran::without_entering(());
         }
-        let lent = Lent {
-            stage: Stage::Reading,
-            input_bytes: call.body.bytes().len(),
-            call,
-            answer: None,
-        };
-        self.run(lent, |instance, exports| {
+        self.run(Lent::reading(call), |instance, exports| {
             let (hook, store) = instance.on_complete(exports)?;
             hook.call_handle(store, call_handle(), summary_to_guest(summary))?;
             Ok(Ok(()))
@@ -155,11 +89,10 @@ impl Plugin {
         hook: impl FnOnce(&mut Instance, &Exports) -> wasmtime::Result<Result<T, PluginFault>>,
     ) -> Ran<T> {
         if self.breaker.is_open() {
-            return Ran {
-                result: Err(PluginFault::Tripped),
-                micros: 0,
-                edited: false,
-            };
+            return Ran::without_verdict(PluginFault::Tripped);
+        }
+        if self.waits() {
+            return Ran::without_verdict(PluginFault::Trap("was called where it cannot wait"));
         }
         let start = Instant::now();
         let (result, edited, instance) = match self.instance() {
@@ -211,7 +144,7 @@ impl Plugin {
     }
 
     /// An idle instance, or a new one.
-    fn instance(&self) -> Result<Box<Instance>, PluginFault> {
+    pub(crate) fn instance(&self) -> Result<Box<Instance>, PluginFault> {
         if let Some(instance) = self.pool.take() {
             return Ok(instance);
         }
@@ -226,7 +159,7 @@ impl Plugin {
         }
     }
 
-    fn count_failure(&self) {
+    pub(crate) fn count_failure(&self) {
         if self.breaker.count_failure() {
             log::warn!(
                 "plugin {} fails too often and is not called for a while",
@@ -237,12 +170,106 @@ impl Plugin {
 }
 
 /// What a hook is lent.
-struct Lent<'a> {
-    stage: Stage,
+pub(crate) struct Lent<'a> {
+    pub stage: Stage,
     /// What the hook may have to read, in bytes.
-    input_bytes: usize,
-    call: &'a mut Call,
-    answer: Option<&'a mut AnswerView>,
+    pub input_bytes: usize,
+    pub call: &'a mut Call,
+    pub answer: Option<&'a mut AnswerView>,
+}
+
+impl<'a> Lent<'a> {
+    pub fn request(call: &'a mut Call) -> Lent<'a> {
+        Lent {
+            stage: Stage::Request,
+            ..Lent::reading(call)
+        }
+    }
+
+    pub fn reading(call: &'a mut Call) -> Lent<'a> {
+        Lent {
+            stage: Stage::Reading,
+            input_bytes: call.body.bytes().len(),
+            call,
+            answer: None,
+        }
+    }
+
+    pub fn response(call: &'a mut Call, answer: &'a mut AnswerView) -> Lent<'a> {
+        Lent {
+            stage: Stage::Response,
+            input_bytes: answer.length(),
+            call,
+            answer: Some(answer),
+        }
+    }
+
+    pub fn event(call: &'a mut Call, delta: &Delta<'_>, state: &PluginState) -> Lent<'a> {
+        Lent {
+            stage: Stage::Reading,
+            input_bytes: delta.window.len().saturating_add(state.len()),
+            call,
+            answer: None,
+        }
+    }
+}
+
+pub(crate) fn request_verdict(said: wit::on_request::Verdict) -> RequestVerdict {
+    use wit::on_request::Verdict;
+    match said {
+        Verdict::Proceed => RequestVerdict::Proceed,
+        Verdict::Answer(reply) => RequestVerdict::Answer(Reply { text: reply.text }),
+        Verdict::Refuse(refusal) => RequestVerdict::Refuse(Refusal::from_guest(refusal)),
+    }
+}
+
+pub(crate) fn route_verdict(
+    said: Result<Vec<wit::on_route::Choice>, types::Refusal>,
+    candidates: usize,
+) -> Result<RouteVerdict, PluginFault> {
+    match said {
+        Ok(order) => checked_order(order, candidates),
+        Err(refusal) => Ok(RouteVerdict::Refuse(Refusal::from_guest(refusal))),
+    }
+}
+
+pub(crate) fn response_verdict(said: wit::on_response::Verdict) -> ResponseVerdict {
+    use wit::on_response::Verdict;
+    match said {
+        Verdict::Proceed => ResponseVerdict::Proceed,
+        Verdict::Refuse(refusal) => ResponseVerdict::Refuse(Refusal::from_guest(refusal)),
+    }
+}
+
+pub(crate) fn delta_to_guest<'a>(delta: &Delta<'a>) -> wit::on_event::Delta<'a> {
+    wit::on_event::Delta {
+        channel: delta.channel,
+        choice: delta.choice,
+        kind: kind_to_guest(delta.kind),
+        window: delta.window,
+        fresh: delta.fresh,
+        last: delta.last,
+    }
+}
+
+/// The outcome of `on-event`; what the plugin wants to remember goes into its state.
+pub(crate) fn remembered(ran: Ran<(Outcome, Option<Vec<u8>>)>, state: &mut PluginState) -> Ran<Outcome> {
+    let Ran {
+        result,
+        micros,
+        edited,
+    } = ran;
+    let result = result.map(|(outcome, new_state)| {
+        if let Some(new_state) = new_state {
+            state.replace(new_state);
+        }
+        outcome
+    });
+    Ran {
+        result,
+        micros,
+        edited,
+    }
 }
 
 fn unchanged_order(candidates: usize) -> RouteVerdict {
@@ -278,6 +305,10 @@ fn checked_order(said: Vec<wit::on_route::Choice>, candidates: usize) -> Result<
     Ok(RouteVerdict::Order(order))
 }
 
+pub(crate) fn candidates_to_guest(candidates: &[Candidate]) -> Vec<wit::on_route::Candidate<'_>> {
+    candidates.iter().map(candidate_to_guest).collect()
+}
+
 fn candidate_to_guest(candidate: &Candidate) -> wit::on_route::Candidate<'_> {
     wit::on_route::Candidate {
         provider: &candidate.provider,
@@ -291,7 +322,7 @@ fn candidate_to_guest(candidate: &Candidate) -> wit::on_route::Candidate<'_> {
     }
 }
 
-fn summary_to_guest(summary: &Summary) -> wit::on_complete::Summary<'_> {
+pub(crate) fn summary_to_guest(summary: &Summary) -> wit::on_complete::Summary<'_> {
     wit::on_complete::Summary {
         status: summary.status,
         ending: summary.ending,

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use wasmtime::component::InstancePre;
-use wasmtime::{AsContextMut, Store, StoreContextMut};
+use wasmtime::component::{ComponentExportIndex, InstancePre};
+use wasmtime::{AsContextMut, Store, StoreContextMut, UpdateDeadline};
 
 use crate::bindings::exports::penstock::plugin as wit;
 use crate::call::{AnswerView, Call};
-use crate::capabilities::{Compiled, Granted};
+use crate::capabilities::http::Waiting;
+use crate::capabilities::{Compiled, Granted, OnTerms};
 use crate::fault::PluginFault;
 use crate::guest::{Guest, Meter, Stage};
 use crate::interests::Interests;
-use crate::limits::Limits;
+use crate::limits::{Limits, ticks};
 use crate::ticker::Ticker;
+use crate::waiting::{self, at_once};
 
 /// Everything that instances of one plugin are made from.
 pub struct Blueprint {
@@ -25,6 +27,7 @@ pub struct Blueprint {
     pub granted: Arc<Granted>,
     pub ticker: Arc<Ticker>,
     pub compiled: Arc<Compiled>,
+    pub terms: Arc<OnTerms>,
     /// Counts the instances that exist, of all plugins.
     pub instances: Arc<AtomicUsize>,
 }
@@ -37,12 +40,21 @@ pub struct Exports {
     pub on_response: Option<wit::on_response::GuestIndices>,
     pub on_event: Option<wit::on_event::GuestIndices>,
     pub on_complete: Option<wit::on_complete::GuestIndices>,
+    /// The same as plain functions, for a plugin that waits.
+    pub waiting: Option<WaitingExports>,
+}
+
+/// Where the functions of a plugin that waits are.
+pub struct WaitingExports {
+    pub configure: ComponentExportIndex,
+    /// By the hook's place.
+    pub hooks: [Option<ComponentExportIndex>; 5],
 }
 
 /// A component's instance with its store. Lost after a fault, else used again.
 pub struct Instance {
-    store: Store<Guest>,
-    instance: wasmtime::component::Instance,
+    pub(crate) store: Store<Guest>,
+    pub(crate) instance: wasmtime::component::Instance,
     funcs: Funcs,
     /// Hooks that it was lent to.
     pub uses: u32,
@@ -91,13 +103,22 @@ impl Instance {
     pub fn start(plan: &Blueprint) -> Result<(Box<Instance>, Interests), StartError> {
         let mut store = Store::new(
             plan.pre.engine(),
-            Guest::new(plan.granted.clone(), plan.compiled.clone(), &plan.limits),
+            Guest::new(
+                plan.granted.clone(),
+                plan.compiled.clone(),
+                plan.terms.clone(),
+                &plan.limits,
+            ),
         );
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(plan.limits.output_for(0));
         store.set_max_component_handles(MOST_HANDLES);
         plan.ticker.keep_ticking(plan.limits.start_ticks());
         store.set_epoch_deadline(plan.limits.start_ticks());
+        if plan.exports.waiting.is_some() {
+            let ticker = plan.ticker.clone();
+            store.epoch_deadline_callback(move |mut store| Ok(past_deadline(store.data_mut(), &ticker)));
+        }
         match start_in(&mut store, plan) {
             Ok((instance, Ok(interests))) => {
                 let instance = Box::new(Instance {
@@ -139,6 +160,9 @@ impl Instance {
         guest.meter = Meter::new(limits.host_calls, output, limits.hook_work(input_bytes));
         guest.memory.refused = false;
         guest.stage = stage;
+        if let Some(http) = &guest.terms.http {
+            guest.waiting = Waiting::new(&http.terms, limits.hook_time(input_bytes));
+        }
         swap(guest, call, answer);
     }
 
@@ -182,10 +206,36 @@ fn start_in(
     store: &mut Store<Guest>,
     plan: &Blueprint,
 ) -> wasmtime::Result<(wasmtime::component::Instance, Configured)> {
+    if let Some(exports) = &plan.exports.waiting {
+        return start_waiting(store, plan, exports);
+    }
     let instance = plan.pre.instantiate(&mut *store)?;
     let lifecycle = plan.exports.lifecycle.load(&mut *store, &instance)?;
     let configured = lifecycle.call_configure(&mut *store, &plan.settings)?;
     Ok((instance, configured))
+}
+
+/// The same for a plugin that waits, which it cannot do before its first hook.
+fn start_waiting(
+    store: &mut Store<Guest>,
+    plan: &Blueprint,
+    exports: &WaitingExports,
+) -> wasmtime::Result<(wasmtime::component::Instance, Configured)> {
+    let instance = at_once(plan.pre.instantiate_async(&mut *store))?;
+    let configure = waiting::function::<(&str,), (Configured,)>(&mut *store, &instance, &exports.configure)?;
+    let (configured,) = at_once(configure.call_async(&mut *store, (&plan.settings,)))?;
+    Ok((instance, configured))
+}
+
+/// Ticks go on while a hook waits, but only the time that it computes is bounded by them.
+fn past_deadline(guest: &Guest, ticker: &Ticker) -> UpdateDeadline {
+    let left = guest.waiting.until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return UpdateDeadline::Interrupt;
+    }
+    let ticks = ticks(left.as_micros());
+    ticker.keep_ticking(ticks);
+    UpdateDeadline::Continue(ticks)
 }
 
 /// A hook's function in this instance, and the store to call it in.

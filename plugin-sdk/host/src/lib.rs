@@ -19,6 +19,7 @@ mod inspect;
 mod instance;
 mod interests;
 mod limits;
+mod outbound;
 mod outcome;
 mod plugin;
 mod pool;
@@ -27,9 +28,12 @@ mod set;
 mod state;
 mod ticker;
 mod verdict;
+mod waiting;
 
 pub use call::{AnswerBody, AnswerView, Call, CallBody, HeaderList, HeaderView, NoHeaders, Operation, Piece};
 pub use capabilities::catalogue::{CatalogueModel, CataloguePage, CatalogueTarget, CatalogueView, ModelList};
+pub use capabilities::CapabilityTerms;
+pub use capabilities::cache::CacheTerms;
 pub use capabilities::log::{LogLine, LogSink};
 pub use capability::{Capabilities, Capability};
 pub use clock::{Clock, ClockHand};
@@ -39,6 +43,10 @@ pub use fault::PluginFault;
 pub use inspect::{CONTRACT_VERSION, Digest, Inspection, inspect};
 pub use interests::{Hook, Hooks, Interests, Kinds};
 pub use limits::{Limits, Trips};
+pub use outbound::{
+    AddressBlock, HostPattern, HttpError, HttpLimits, HttpResponse, HttpRule, HttpTerms, Outbound,
+    OutboundCall, OutboundFuture, WrongHost,
+};
 pub use penstock_llm::openai::{Kind, Provenance, Role};
 pub use plugin::{FailMode, Instances, LoadSpec, Plugin};
 pub use set::{Member, SetOf};

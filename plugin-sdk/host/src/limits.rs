@@ -76,6 +76,12 @@ impl Limits {
         half(self.start_time.as_micros())
     }
 
+    /// The hook's whole time.
+    pub(crate) fn hook_time(&self, input_bytes: usize) -> Duration {
+        let micros = u64::try_from(self.hook_micros(input_bytes)).unwrap_or(u64::MAX);
+        Duration::from_micros(micros).min(LONGEST)
+    }
+
     fn hook_micros(&self, input_bytes: usize) -> u128 {
         let extra = self
             .hook_time_per_mib
@@ -105,6 +111,6 @@ fn half(micros: u128) -> Duration {
 
 /// Microseconds in ticks. One more, because the running tick is already partly over: a plugin gets at least the time that
 /// it was promised. Never so many that a deadline would wrap around.
-fn ticks(micros: u128) -> u64 {
+pub(crate) fn ticks(micros: u128) -> u64 {
     u64::try_from(micros.min(LONGEST.as_micros()).div_ceil(TICK.as_micros())).unwrap_or(0) + 1
 }

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::bindings::exports::penstock::plugin as wit;
 use crate::breaker::Breaker;
-use crate::capabilities::{self, Compiled};
+use crate::capabilities::{self, CapabilityTerms, Compiled, OnTerms, cache, http};
 use crate::capability::{Capabilities, Capability};
 use crate::engine::Parts;
 use crate::error::{LoadError, LoadProblem};
 use crate::guest::Guest;
 use crate::inspect::{CONTRACT_VERSION, Digest, Inspection, read_tables};
-use crate::instance::{Blueprint, Counted, Exports, Instance, StartError};
+use crate::instance::{Blueprint, Counted, Exports, Instance, StartError, WaitingExports};
 use crate::interests::{Hook, Interests};
 use crate::limits::Limits;
 use crate::pool::Pool;
+use crate::set::Member;
 
 /// What to load, and what it may do.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct LoadSpec {
     pub settings: String,
     /// What the operator allows.
     pub grants: Capabilities,
+    /// What goes with those that need more than a yes.
+    pub terms: CapabilityTerms,
     pub fail: FailMode,
     pub limits: Limits,
     pub instances: Instances,
@@ -65,6 +69,8 @@ impl Default for Instances {
 pub struct Plugin {
     pub(crate) blueprint: Blueprint,
     pub(crate) interests: Interests,
+    /// Beside the interests: both are asked for by every request.
+    waits: bool,
     pub(crate) pool: Pool,
     pub(crate) breaker: Breaker,
     digest: Digest,
@@ -109,6 +115,12 @@ impl Plugin {
         self.fail
     }
 
+    /// Whether its hooks may have to wait for something outside of the process: then only the `*_waiting` functions call
+    /// them.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.blueprint.limits
     }
@@ -137,9 +149,12 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         capabilities::tokenizer::load();
     }
     let granted = engine.granted(&spec.name);
+    let terms = on_terms(engine, &spec, tables.capabilities)?;
+    let waits = tables.capabilities.contains(Capability::Http);
     let blueprint = Blueprint {
-        exports: Exports::of(&pre, &tables)?,
+        exports: Exports::of(&pre, &tables, waits)?,
         pre,
+        terms: Arc::new(terms),
         settings: spec.settings,
         limits: spec.limits,
         granted,
@@ -154,12 +169,13 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         Instances::Reused { recycle_after } => Some(recycle_after.max(1)),
         Instances::Fresh => None,
     };
-    let pool = Pool::new(recycle_after);
+    let pool = Pool::new(recycle_after, waits.then_some(spec.terms.http.limits.at_once));
     pool.give_back(first, std::time::Instant::now());
     let trips = blueprint.limits.trips;
     Ok(Plugin {
         blueprint,
         interests,
+        waits,
         pool,
         breaker: Breaker::new(trips, engine.clock().clone()),
         digest: tables.digest,
@@ -194,6 +210,30 @@ fn check_tables(tables: &Inspection, grants: Capabilities) -> Result<(), LoadPro
         });
     }
     Ok(())
+}
+
+/// What the instances share of the capabilities that they import.
+fn on_terms(engine: &Parts, spec: &LoadSpec, imports: Capabilities) -> Result<OnTerms, LoadProblem> {
+    let mut on_terms = OnTerms::default();
+    if imports.contains(Capability::Cache) {
+        let terms = spec.terms.cache;
+        on_terms.cache = Some(cache::Granted {
+            entries: engine.cache(&spec.name, terms.bytes),
+            everyone: terms.everyone,
+        });
+    }
+    if imports.contains(Capability::Http) {
+        let terms = &spec.terms.http;
+        if terms.rules.is_empty() {
+            return Err(LoadProblem::NoHosts);
+        }
+        on_terms.http = Some(http::Granted {
+            terms: Arc::new(terms.clone()),
+            outbound: engine.outbound().ok_or(LoadProblem::NoOutbound)?.clone(),
+            places: Arc::new(Semaphore::new(terms.limits.at_once)),
+        });
+    }
+    Ok(on_terms)
 }
 
 fn check_limits(engine: &Parts, limits: &Limits) -> Result<(), LoadProblem> {
@@ -244,10 +284,14 @@ fn one_line(why: &wasmtime::Error) -> String {
 }
 
 impl Exports {
-    fn of(pre: &InstancePre<Guest>, tables: &Inspection) -> Result<Exports, LoadProblem> {
+    fn of(pre: &InstancePre<Guest>, tables: &Inspection, waits: bool) -> Result<Exports, LoadProblem> {
         let wrong = |why: wasmtime::Error| LoadProblem::Export(one_line(&why));
         let has = |hook: Hook| tables.hooks.contains(hook).then_some(pre);
+        let waiting = waits
+            .then(|| WaitingExports::of(pre.component(), tables))
+            .transpose()?;
         Ok(Exports {
+            waiting,
             lifecycle: wit::lifecycle::GuestIndices::new(pre).map_err(wrong)?,
             on_request: has(Hook::OnRequest)
                 .map(wit::on_request::GuestIndices::new)
@@ -269,6 +313,26 @@ impl Exports {
                 .map(wit::on_complete::GuestIndices::new)
                 .transpose()
                 .map_err(wrong)?,
+        })
+    }
+}
+
+impl WaitingExports {
+    fn of(component: &Component, tables: &Inspection) -> Result<WaitingExports, LoadProblem> {
+        let function = |interface: &str, name: &str| {
+            let interface = format!("penstock:plugin/{interface}@{CONTRACT_VERSION}");
+            let found = component
+                .get_export_index(None, &*interface)
+                .and_then(|within| component.get_export_index(Some(&within), name));
+            found.ok_or_else(|| LoadProblem::Export(format!("there is no `{name}` in `{interface}`")))
+        };
+        let mut hooks = [None; Hook::ALL.len()];
+        for hook in tables.hooks.iter() {
+            hooks[hook.place() as usize] = Some(function(hook.as_str(), "handle")?);
+        }
+        Ok(WaitingExports {
+            configure: function("lifecycle", "configure")?,
+            hooks,
         })
     }
 }

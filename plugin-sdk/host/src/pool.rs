@@ -24,13 +24,13 @@ const OLDEST_IDLE: Duration = Duration::from_secs(60);
 const MOST_IDLE: usize = 32;
 
 impl Pool {
-    /// `recycle_after` none keeps nothing.
-    pub fn new(recycle_after: Option<u32>) -> Pool {
-        // hooks are synchronous, so there are never more of them at a time than threads that serve requests
+    /// `recycle_after` none keeps nothing. `at_once` is how many hooks may wait at the same time, none where none waits.
+    pub fn new(recycle_after: Option<u32>, at_once: Option<usize>) -> Pool {
+        // hooks that do not wait are never more at a time than threads that serve requests
         let threads = std::thread::available_parallelism().map_or(MOST_IDLE, usize::from);
         Pool {
             idle: Mutex::default(),
-            most_idle: threads.clamp(2, MOST_IDLE),
+            most_idle: at_once.unwrap_or(threads).clamp(2, MOST_IDLE),
             recycle_after,
         }
     }

@@ -26,6 +26,15 @@ impl<T> Ran<T> {
             edited: false,
         }
     }
+
+    /// For a hook that was not entered, though the plugin wants it.
+    pub(crate) fn without_verdict(fault: PluginFault) -> Ran<T> {
+        Ran {
+            result: Err(fault),
+            micros: 0,
+            edited: false,
+        }
+    }
 }
 
 /// A text that is answered without asking a provider.

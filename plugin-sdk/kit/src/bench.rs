@@ -16,6 +16,7 @@ use crate::cases::{CallShape, Cases};
 use crate::drive::{Bench, call_with};
 use crate::error::KitError;
 use crate::folder::Folder;
+use crate::services::ready;
 
 /// Enough for a median that repeats, and for caches and pools to be warm.
 const TIME_PER_INPUT: Duration = Duration::from_millis(300);
@@ -45,13 +46,15 @@ pub struct Measured {
 pub fn bench(folder: &Path) -> Result<Vec<Measured>, KitError> {
     let built = build(folder, None)?;
     let folder = Folder::open(folder)?;
-    let settings = match folder.cases() {
-        path if path.is_file() => Cases::read(&path)?.common_settings(),
-        _ => "{}".to_string(),
+    let cases = match folder.cases() {
+        path if path.is_file() => Cases::read(&path)?,
+        _ => Cases::none(),
     };
+    let settings = cases.common_settings();
     let component =
         std::fs::read(&built.path).map_err(|error| KitError::file("cannot read", &built.path, &error))?;
-    let mut bench = Bench::new(component.into(), folder.capabilities()?)?;
+    let mut bench = Bench::new(component.into(), folder.capabilities()?, cases.all_services())?;
+    bench.play(&cases.http);
     let plugin = bench.plugin(&settings).map_err(|why| {
         KitError::new(format!(
             "{why}\nput settings to measure with at the head of tests/cases.yaml: `settings: {{...}}`"
@@ -191,7 +194,7 @@ fn sample_call() -> Result<Call, String> {
 
 fn on_request(plugin: &Plugin) -> Result<Duration, String> {
     let mut call = sample_call()?;
-    timed(|| plugin.on_request(&mut call))
+    timed(|| ready(plugin.on_request_waiting(&mut call)))
 }
 
 fn on_route(plugin: &Plugin) -> Result<Duration, String> {
@@ -207,7 +210,7 @@ fn on_route(plugin: &Plugin) -> Result<Duration, String> {
     };
     let candidates: Vec<Candidate> = (0..3).map(candidate).collect();
     let mut call = sample_call()?;
-    timed(|| plugin.on_route(&mut call, &candidates))
+    timed(|| ready(plugin.on_route_waiting(&mut call, &candidates)))
 }
 
 fn on_response(plugin: &Plugin) -> Result<Duration, String> {
@@ -220,7 +223,7 @@ fn on_response(plugin: &Plugin) -> Result<Duration, String> {
         Answer::read(Operation::Chat, Bytes::from(body.to_string())).map_err(|error| error.message)?;
     let mut view = AnswerView::json(answer);
     let mut call = sample_call()?;
-    timed(|| plugin.on_response(&mut call, &mut view))
+    timed(|| ready(plugin.on_response_waiting(&mut call, &mut view)))
 }
 
 fn on_event(plugin: &Plugin, bytes: usize) -> Result<Duration, String> {
@@ -235,7 +238,7 @@ fn on_event(plugin: &Plugin, bytes: usize) -> Result<Duration, String> {
     };
     let mut call = sample_call()?;
     let mut state = PluginState::default();
-    timed(|| plugin.on_event(&mut call, delta, &mut state))
+    timed(|| ready(plugin.on_event_waiting(&mut call, delta, &mut state)))
 }
 
 fn on_complete(plugin: &Plugin) -> Result<Duration, String> {
@@ -246,7 +249,7 @@ fn on_complete(plugin: &Plugin) -> Result<Duration, String> {
         ..Summary::default()
     };
     let mut call = sample_call()?;
-    timed(|| plugin.on_complete(&mut call, &summary))
+    timed(|| ready(plugin.on_complete_waiting(&mut call, &summary)))
 }
 
 fn timed<T>(run: impl FnOnce() -> Ran<T>) -> Result<Duration, String> {

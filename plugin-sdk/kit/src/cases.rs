@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::KitError;
+use crate::services::Service;
 use crate::yaml;
 
 /// The whole file.
@@ -18,6 +19,9 @@ pub(crate) struct Cases {
     /// Settings of every case that has none of its own, and of `penstock plugin bench`.
     #[serde(default)]
     pub settings: Option<Value>,
+    /// What the services that the plugin calls answer, in every case that has none of its own, and to `bench`.
+    #[serde(default)]
+    pub http: Vec<Service>,
     pub cases: Vec<Case>,
 }
 
@@ -31,6 +35,9 @@ pub(crate) struct Case {
     /// What the plugin sees first, in turn, for one that counts or remembers. Nothing is expected of it.
     #[serde(default)]
     pub before: Vec<Step>,
+    /// What the services that the plugin calls answer.
+    #[serde(default)]
+    pub http: Option<Vec<Service>>,
     #[serde(default)]
     pub call: CallShape,
     /// `on-request`: a body, as YAML or as text to take byte for byte.
@@ -379,12 +386,32 @@ impl Cases {
         Ok(cases)
     }
 
+    /// For a plugin without cases.
+    pub fn none() -> Cases {
+        Cases {
+            settings: None,
+            http: Vec::new(),
+            cases: Vec::new(),
+        }
+    }
+
     /// The settings of one case, as JSON.
     pub fn settings(&self, case: &Case) -> String {
         case.settings
             .as_ref()
             .or(self.settings.as_ref())
             .map_or_else(|| "{}".to_string(), Value::to_string)
+    }
+
+    /// The services of one case.
+    pub fn services<'c>(&'c self, case: &'c Case) -> &'c [Service] {
+        case.http.as_deref().unwrap_or(&self.http)
+    }
+
+    /// The services of all cases.
+    pub fn all_services(&self) -> impl Iterator<Item = &Service> {
+        let own = self.cases.iter().filter_map(|case| case.http.as_ref());
+        self.http.iter().chain(own.flatten())
     }
 
     /// The settings of the file, as JSON.

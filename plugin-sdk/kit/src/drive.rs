@@ -7,13 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use penstock_llm::openai::{self, Answer, ReadLimits, Request, Role};
 use penstock_plugin_host::{
-    AnswerBody, AnswerView, Call, CallBody, Capabilities, Capability, Clock, Delta, EngineSettings, FailMode,
-    HeaderList, Hook, Instances, Kind, Limits, LoadSpec, ModelList, Outcome, Piece, Plugin, PluginEngine, PluginFault,
-    PluginState, Refusal, RequestVerdict, ResponseVerdict, RouteVerdict, Summary, Trips,
+    AnswerBody, AnswerView, CacheTerms, Call, CallBody, Capabilities, Capability, CapabilityTerms, Clock,
+    Delta, EngineSettings, FailMode, HeaderList, Hook, Instances, Kind, Limits, LoadSpec, ModelList, Outcome,
+    Piece, Plugin, PluginEngine, PluginFault, PluginState, Refusal, RequestVerdict, ResponseVerdict,
+    RouteVerdict, Summary, Trips,
 };
 
 use crate::cases::{CallShape, CandidateShape, Input, body};
 use crate::error::KitError;
+use crate::services::{self, Service, Services, ready};
 
 /// What time it is in every case: 2026-01-01 00:00 UTC.
 const CASE_TIME_MS: u64 = 1_767_225_600_000;
@@ -48,15 +50,30 @@ pub(crate) struct Bench {
     engine: PluginEngine,
     component: Bytes,
     grants: Capabilities,
+    terms: CapabilityTerms,
+    services: Arc<Services>,
     loaded: HashMap<String, Result<Arc<Plugin>, String>>,
     /// How many were loaded under names of their own.
     named: usize,
 }
 
 impl Bench {
-    /// An engine of its own, with a clock that stands still.
-    pub fn new(component: Bytes, grants: Capabilities) -> Result<Bench, KitError> {
+    /// An engine of its own, with a clock that stands still, before such services.
+    pub fn new<'s>(
+        component: Bytes,
+        grants: Capabilities,
+        all_services: impl Iterator<Item = &'s Service>,
+    ) -> Result<Bench, KitError> {
+        let services = Arc::new(Services::default());
+        let terms = CapabilityTerms {
+            http: services::terms(all_services).map_err(KitError::new)?,
+            cache: CacheTerms {
+                everyone: true,
+                ..CacheTerms::default()
+            },
+        };
         let settings = EngineSettings {
+            outbound: Some(services.clone()),
             // every plugin that is kept keeps its first instance
             pool_instances: 2 * MOST_KEPT as u32,
             clock: Clock::by_hand(CASE_TIME_MS).0,
@@ -67,9 +84,16 @@ impl Bench {
             engine,
             component,
             grants,
+            terms,
+            services,
             loaded: HashMap::new(),
             named: 0,
         })
+    }
+
+    /// What services answer from here on.
+    pub fn play(&self, services: &[Service]) {
+        self.services.play(services);
     }
 
     /// The plugin with these settings, or why they are refused.
@@ -105,6 +129,7 @@ impl Bench {
             component: self.component.clone(),
             settings: settings.to_string(),
             grants: self.grants,
+            terms: self.terms.clone(),
             fail: FailMode::Closed,
             // cases fail on purpose; the next one has to be called all the same
             limits: Limits {
@@ -176,7 +201,7 @@ pub(crate) fn request(plugin: &Plugin, call: &mut Call) -> Result<Observed, Stri
     if !plugin.interests().wants(Hook::OnRequest) {
         return Ok(not_called(Some(call.body.bytes().clone()), Vec::new()));
     }
-    let ran = plugin.on_request(call);
+    let ran = ready(plugin.on_request_waiting(call));
     let seen = Observed {
         body: Some(call.body.bytes().clone()),
         asked: request_texts(&call.body),
@@ -222,7 +247,8 @@ pub(crate) fn route(
     if !plugin.interests().wants(Hook::OnRoute) {
         return Ok(not_called(None, Vec::new()));
     }
-    Ok(match plugin.on_route(call, &candidates).result.map_err(fault)? {
+    let ran = ready(plugin.on_route_waiting(call, &candidates));
+    Ok(match ran.result.map_err(fault)? {
         RouteVerdict::Order(choices) => Observed {
             verdict: "order",
             order: choices.iter().map(|choice| choice.candidate).collect(),
@@ -269,7 +295,7 @@ fn response(plugin: &Plugin, call: &mut Call, mut view: AnswerView) -> Result<Ob
         let (body, texts) = content(&view);
         return Ok(not_called(body, texts));
     }
-    let ran = plugin.on_response(call, &mut view);
+    let ran = ready(plugin.on_response_waiting(call, &mut view));
     let (body, texts) = content(&view);
     Ok(match ran.result.map_err(fault)? {
         ResponseVerdict::Proceed if ran.edited => Observed {
@@ -343,7 +369,8 @@ pub(crate) fn stream(
             fresh,
             last: text.is_none(),
         };
-        let outcome = plugin.on_event(call, delta, &mut state).result.map_err(fault)?;
+        let ran = ready(plugin.on_event_waiting(call, delta, &mut state));
+        let outcome = ran.result.map_err(fault)?;
         if let Some(refusal) = outcome.end {
             return Ok(Observed {
                 verdict: "end",
@@ -388,7 +415,8 @@ pub(crate) fn complete(plugin: &Plugin, call: &mut Call, summary: &Summary) -> R
     if !plugin.interests().wants(Hook::OnComplete) {
         return Ok(not_called(None, Vec::new()));
     }
-    plugin.on_complete(call, summary).result.map_err(fault)?;
+    let ran = ready(plugin.on_complete_waiting(call, summary));
+    ran.result.map_err(fault)?;
     Ok(Observed {
         verdict: "proceed",
         ..Observed::default()

@@ -15,6 +15,7 @@ mod folder;
 mod inspect;
 mod run;
 mod scaffold;
+mod services;
 mod toolchain;
 mod yaml;
 

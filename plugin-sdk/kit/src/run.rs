@@ -73,7 +73,7 @@ pub fn test(folder: &Path) -> Result<Report, KitError> {
     let cases = Cases::read(&folder.cases())?;
     let component =
         std::fs::read(&built.path).map_err(|error| KitError::file("cannot read", &built.path, &error))?;
-    let mut bench = Bench::new(component.into(), folder.capabilities()?)?;
+    let mut bench = Bench::new(component.into(), folder.capabilities()?, cases.all_services())?;
     let results = cases.cases.iter().map(|case| CaseResult {
         name: case.name.clone(),
         failure: judged(&mut bench, &cases, case).err(),
@@ -91,6 +91,7 @@ fn judged(bench: &mut Bench, cases: &Cases, case: &Case) -> Result<(), String> {
         Err(error) if invalid => return contains("the error", &error, case.expect.message.as_deref()),
         Err(error) => return Err(error),
     };
+    bench.play(cases.services(case));
     for step in &case.before {
         for _ in 0..step.times {
             observed(&plugin, step.input()).map_err(|why| format!("before: {why}"))?;

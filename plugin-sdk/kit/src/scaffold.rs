@@ -17,7 +17,7 @@ const TEMPLATE: [(&str, &str); 6] = [
 ];
 
 /// The SDK, file by file as it is.
-const SDK: [(&str, &str); 13] = [
+const SDK: [(&str, &str); 15] = [
     (
         "sdk/wit/penstock-plugin.wit",
         include_str!("../../wit/penstock-plugin.wit"),
@@ -28,8 +28,10 @@ const SDK: [(&str, &str); 13] = [
         "sdk/rust/src/bindings.rs",
         include_str!("../../rust/src/bindings.rs"),
     ),
+    ("sdk/rust/src/cache.rs", include_str!("../../rust/src/cache.rs")),
     ("sdk/rust/src/export.rs", include_str!("../../rust/src/export.rs")),
     ("sdk/rust/src/guard.rs", include_str!("../../rust/src/guard.rs")),
+    ("sdk/rust/src/http.rs", include_str!("../../rust/src/http.rs")),
     (
         "sdk/rust/src/interests.rs",
         include_str!("../../rust/src/interests.rs"),

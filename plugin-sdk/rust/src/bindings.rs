@@ -25,6 +25,8 @@ pub mod capabilities {
                 import penstock:plugin/tokenizer@0.1.0;
                 import penstock:plugin/expr@0.1.0;
                 import penstock:plugin/match@0.1.0;
+                import penstock:plugin/cache@0.1.0;
+                import penstock:plugin/http@0.1.0;
             }
         ",
         generate_all,

@@ -45,8 +45,10 @@
 mod arena;
 #[doc(hidden)]
 pub mod bindings;
+pub mod cache;
 mod export;
 mod guard;
+pub mod http;
 mod interests;
 mod plugin;
 mod settings;

@@ -1,8 +1,8 @@
 //! The request plugins of one call, in the chain's order; each sees what those before it left.
 
-use penstock_plugin_host::{Hook, Reply, RequestVerdict};
+use penstock_plugin_host::{Call, Hook, Plugin, Ran, Reply, RequestVerdict};
 
-use crate::chain::{after_failure, micros, off_worker};
+use crate::chain::{after_failure, micros, off_worker, off_worker_waiting};
 use crate::exchange::{Exchange, Verdict};
 use crate::fault::{Fault, Result};
 
@@ -15,19 +15,17 @@ pub enum Admission {
 }
 
 /// Runs `on-request` of every plugin that wants it.
-pub fn request(exchange: &mut Exchange) -> Result<Admission> {
+pub async fn request(exchange: &mut Exchange) -> Result<Admission> {
     let snapshot = exchange.snapshot.clone();
-    let Some(mut call) = exchange.admitted.call.take() else {
-        return Ok(Admission::Proceed);
-    };
-    let mut result = Ok(Admission::Proceed);
     for plugin in snapshot
         .chain
         .iter()
         .filter(|plugin| plugin.interests().wants(Hook::OnRequest))
     {
-        let length = call.body.bytes().len();
-        let ran = off_worker(length, || plugin.on_request(&mut call));
+        let Some(call) = &mut exchange.admitted.call else {
+            break;
+        };
+        let ran = on_request(plugin, call).await;
         let took = micros(ran.micros);
         let (verdict, outcome) = match ran.result {
             Ok(RequestVerdict::Proceed) if ran.edited => (Verdict::Edit, Ok(Admission::Proceed)),
@@ -42,11 +40,19 @@ pub fn request(exchange: &mut Exchange) -> Result<Admission> {
             }
         };
         exchange.note_runs(plugin, Hook::OnRequest, verdict, 1, took);
-        result = outcome;
-        if !matches!(result, Ok(Admission::Proceed)) {
-            break;
+        match outcome? {
+            Admission::Proceed => {}
+            answer @ Admission::Answer(_) => return Ok(answer),
         }
     }
-    exchange.admitted.call = Some(call);
-    result
+    Ok(Admission::Proceed)
+}
+
+async fn on_request(plugin: &Plugin, call: &mut Call) -> Ran<RequestVerdict> {
+    let length = call.body.bytes().len();
+    if plugin.waits() {
+        // Boxed: what is rare must not make every call's state larger.
+        return Box::pin(off_worker_waiting(length, plugin.on_request_waiting(call))).await;
+    }
+    off_worker(length, || plugin.on_request(call))
 }

@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod credentials;
 pub mod egress;
 pub mod names;
+pub mod outbound;
 pub mod outgoing;
 pub mod plan;
 pub mod route;

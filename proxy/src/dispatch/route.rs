@@ -8,7 +8,7 @@ use crate::exchange::{Exchange, Verdict};
 use crate::fault::{Fault, Result};
 
 /// Runs `on-route` of every plugin that wants it.
-pub fn order(exchange: &mut Exchange, mut planned: Vec<Planned>) -> Result<Vec<Planned>> {
+pub async fn order(exchange: &mut Exchange, mut planned: Vec<Planned>) -> Result<Vec<Planned>> {
     let snapshot = exchange.snapshot.clone();
     for plugin in snapshot
         .chain
@@ -18,7 +18,12 @@ pub fn order(exchange: &mut Exchange, mut planned: Vec<Planned>) -> Result<Vec<P
         let Some(call) = &mut exchange.admitted.call else {
             break;
         };
-        let ran = plugin.on_route(call, &plan::as_seen(&planned));
+        let seen = plan::as_seen(&planned);
+        let ran = if plugin.waits() {
+            Box::pin(plugin.on_route_waiting(call, &seen)).await
+        } else {
+            plugin.on_route(call, &seen)
+        };
         let (verdict, outcome) = match ran.result {
             Ok(RouteVerdict::Order(choices)) => (Verdict::Order, Ok(plan::chosen(&planned, choices))),
             Ok(RouteVerdict::Refuse(refusal)) => {

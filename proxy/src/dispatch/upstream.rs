@@ -2,7 +2,7 @@
 //! answer to read from. Which provider, and what a status means, is decided elsewhere.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +54,9 @@ const MOST_PEERS: u64 = 4096;
 /// What is left of an answer that nobody wants is read up to here, so that its connection can be used again.
 const WORTH_DRAINING: usize = 64 * 1024;
 
+/// The code of a fault: a name leads to no address that it may lead to.
+pub const NOT_REACHED_FROM_HERE: &str = "address_not_allowed";
+
 /// Every way to a provider: pools, resolver, gates.
 pub struct Upstreams {
     http1: TransportConnector,
@@ -94,6 +97,38 @@ impl Upstreams {
         outgoing: &Outgoing,
     ) -> Result<Box<Upstream>> {
         let peers = self.peers(provider, timeouts).await?;
+        self.send_by(peers, provider, timeouts, outgoing).await
+    }
+
+    /// The same to such addresses only. A name that leads to none of them is a fault with the code
+    /// [`NOT_REACHED_FROM_HERE`], and nothing is connected to.
+    pub async fn send_where(
+        self: &Arc<Self>,
+        provider: &Provider,
+        timeouts: &Timeouts,
+        outgoing: &Outgoing,
+        may_reach: &(dyn Fn(IpAddr) -> bool + Sync),
+    ) -> Result<Upstream> {
+        let mut peers = self.peers(provider, timeouts).await?;
+        peers.retain(|peer| {
+            peer.address()
+                .as_inet()
+                .is_some_and(|address| may_reach(address.ip()))
+        });
+        if peers.is_empty() {
+            let message = format!("{} may not be reached from here", provider.name);
+            return Err(Fault::ours(502, NOT_REACHED_FROM_HERE, message));
+        }
+        self.send_by(peers, provider, timeouts, outgoing).await
+    }
+
+    async fn send_by(
+        self: &Arc<Self>,
+        peers: Vec<HttpPeer>,
+        provider: &Provider,
+        timeouts: &Timeouts,
+        outgoing: &Outgoing,
+    ) -> Result<Upstream> {
         let mut last = None;
         for peer in peers {
             match self.send_to(&peer, provider, timeouts, outgoing).await {

@@ -71,11 +71,9 @@ pub async fn serve(
     shutdown: &ShutdownWatch,
 ) {
     let snapshot = gateway.state.snapshot.load_full();
-    let mut exchange = Settled {
-        exchange: head::begin(wire.req_header(), peer, snapshot),
-        state: gateway.state.clone(),
-    };
-    match check(gateway, wire.req_header(), &mut exchange) {
+    let exchange = head::begin(wire.req_header(), peer, snapshot);
+    let mut exchange = Settled::new(exchange, &gateway.state);
+    match check(gateway, wire.req_header(), &mut exchange).await {
         Ok(ready) => carry(gateway, wire, exchange, ready, shutdown).await,
         Err(fault) => {
             wire.set_keepalive(None);
@@ -87,7 +85,7 @@ pub async fn serve(
 }
 
 /// Stages 1 and 2, and stage 3 as far as choosing goes.
-fn check(gateway: &Gateway, wire: &RequestHeader, exchange: &mut Exchange) -> Result<Ready> {
+async fn check(gateway: &Gateway, wire: &RequestHeader, exchange: &mut Exchange) -> Result<Ready> {
     let (snapshot, state) = (exchange.snapshot.clone(), &gateway.state);
     exchange.accepted.kind = Kind::Realtime;
     let held = state.counters.requests.take(1, snapshot.limits.requests);
@@ -101,12 +99,12 @@ fn check(gateway: &Gateway, wire: &RequestHeader, exchange: &mut Exchange) -> Re
     let model = caller::permit(&snapshot, &caller, &asked)?;
     exchange.admit_realtime(asked.as_str().into());
     realtime::check_guards(exchange)?;
-    if let Admission::Answer(_) = admit::guard::request(exchange)? {
+    if let Admission::Answer(_) = admit::guard::request(exchange).await? {
         let message = "a plugin answered a realtime session, which has no place for an answer";
         return Err(Fault::ours(500, "plugin_answer", message));
     }
     let planned = plan::candidates(&model, &asked, &state.health);
-    let planned = routing::order(exchange, planned)?;
+    let planned = routing::order(exchange, planned).await?;
     Ok(Ready {
         plan: Plan::new(planned, &state.health)?,
         protocols: handshake::protocols(&headers.0),

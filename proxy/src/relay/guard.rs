@@ -10,9 +10,10 @@ use penstock_plugin_host::{
     AnswerBody, AnswerView, Call, Delta, Edit, Hook, Piece, Plugin, PluginState, ResponseVerdict,
 };
 
-use crate::chain::{after_failure, micros, off_worker};
+use crate::chain::{self, after_failure, micros, off_worker, off_worker_waiting};
 use crate::exchange::{Exchange, Verdict};
 use crate::fault::{Fault, Result};
+use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::event::Event;
 use crate::relay::stage::Stage;
 
@@ -20,12 +21,15 @@ use crate::relay::stage::Stage;
 #[derive(Debug)]
 pub struct StreamGuard {
     stages: Vec<Stage>,
+    waits: bool,
 }
 
 impl StreamGuard {
     pub fn new(chain: &[Arc<Plugin>]) -> Self {
+        let stages: Vec<_> = chain.iter().filter_map(Stage::new).collect();
         Self {
-            stages: chain.iter().filter_map(Stage::new).collect(),
+            waits: stages.iter().any(Stage::waits),
+            stages,
         }
     }
 
@@ -50,6 +54,34 @@ impl StreamGuard {
                 stage.push(call, events)?
             };
             events.extend(stage.finish(call)?);
+        }
+        Ok(events)
+    }
+
+    /// Whether some plugin may wait: then only the `*_waiting` functions let anything out.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// As [`push`](Self::push). Dropped half-way, the stream is over.
+    pub async fn push_waiting(&mut self, call: &mut Call, mut events: Vec<Event>) -> Result<Vec<Event>> {
+        for stage in &mut self.stages {
+            if events.is_empty() {
+                break;
+            }
+            events = stage.push_waiting(call, events).await?;
+        }
+        Ok(events)
+    }
+
+    /// As [`finish`](Self::finish).
+    pub async fn finish_waiting(&mut self, call: &mut Call) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        for stage in &mut self.stages {
+            if !events.is_empty() {
+                events = stage.push_waiting(call, events).await?;
+            }
+            events.extend(stage.finish_waiting(call).await?);
         }
         Ok(events)
     }
@@ -80,58 +112,76 @@ pub fn check_streamable(chain: &[Arc<Plugin>]) -> Result<()> {
 }
 
 /// Shows a whole answer to every plugin that wants it; the answer as they left it.
-pub fn whole(exchange: &mut Exchange, answer: Answer) -> Result<Answer> {
-    match shown_to_all(exchange, AnswerView::json(answer))?.body {
+pub async fn whole(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    answer: Answer,
+) -> std::result::Result<Result<Answer>, Stop> {
+    let shown = guarded(down, exchange, AnswerView::json(answer)).await?;
+    Ok(shown.and_then(|view| match view.body {
         AnswerBody::Json(answer) => Ok(answer),
         AnswerBody::Assembled(_) => Err(changed_form()),
-    }
+    }))
 }
 
 /// The same for a body in a dialect that is not read: all of it is one text.
-pub fn text(exchange: &mut Exchange, text: String) -> Result<String> {
+pub async fn text(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    text: String,
+) -> std::result::Result<Result<String>, Stop> {
     let piece = Piece {
         choice: 0,
         role: Role::Assistant,
         kind: Kind::Text,
         text,
     };
-    match shown_to_all(exchange, AnswerView::assembled(vec![piece]))?.body {
+    let shown = guarded(down, exchange, AnswerView::assembled(vec![piece])).await?;
+    Ok(shown.and_then(|view| match view.body {
         AnswerBody::Assembled(pieces) => pieces
             .into_iter()
             .next()
             .map(|piece| piece.text)
             .ok_or_else(changed_form),
         AnswerBody::Json(_) => Err(changed_form()),
-    }
+    }))
 }
 
 fn changed_form() -> Box<Fault> {
     Fault::ours(500, "internal", "an answer came back in another form")
 }
 
-fn shown_to_all(exchange: &mut Exchange, mut view: AnswerView) -> Result<AnswerView> {
+/// The answer as the plugins leave it. While one of them waits, the caller is watched.
+async fn guarded(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    view: AnswerView,
+) -> std::result::Result<Result<AnswerView>, Stop> {
+    if chain::waits(&exchange.snapshot.chain, &[Hook::OnResponse, Hook::OnEvent]) {
+        // Boxed: what is rare must not make every answer's state larger.
+        return down.wait(Box::pin(shown_to_all(exchange, view))).await;
+    }
+    Ok(shown_to_all(exchange, view).await)
+}
+
+async fn shown_to_all(exchange: &mut Exchange, mut view: AnswerView) -> Result<AnswerView> {
     let snapshot = exchange.snapshot.clone();
-    let Some(mut call) = exchange.admitted.call.take() else {
-        return Ok(view);
-    };
-    let mut result = Ok(());
     for plugin in &snapshot.chain {
+        let Some(call) = &mut exchange.admitted.call else {
+            break;
+        };
         let interests = plugin.interests();
         let (hook, shown) = if interests.wants(Hook::OnResponse) {
-            (Hook::OnResponse, show_whole(plugin, &mut call, &mut view))
+            (Hook::OnResponse, show_whole(plugin, call, &mut view).await)
         } else if interests.wants(Hook::OnEvent) {
-            (Hook::OnEvent, show_texts(plugin, &mut call, &mut view))
+            (Hook::OnEvent, show_texts(plugin, call, &mut view).await)
         } else {
             continue;
         };
         exchange.note_runs(plugin, hook, shown.verdict, 1, shown.took);
-        result = shown.result;
-        if result.is_err() {
-            break;
-        }
+        shown.result?;
     }
-    exchange.admitted.call = Some(call);
-    result.map(|()| view)
+    Ok(view)
 }
 
 /// What one plugin made of a whole answer.
@@ -141,12 +191,16 @@ struct Shown {
     result: Result<()>,
 }
 
-fn show_whole(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> Shown {
+async fn show_whole(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> Shown {
     let length = match &view.body {
         AnswerBody::Json(answer) => answer.bytes().len(),
         AnswerBody::Assembled(_) => 0,
     };
-    let ran = off_worker(length, || plugin.on_response(call, view));
+    let ran = if plugin.waits() {
+        Box::pin(off_worker_waiting(length, plugin.on_response_waiting(call, view))).await
+    } else {
+        off_worker(length, || plugin.on_response(call, view))
+    };
     let (verdict, result) = match ran.result {
         Ok(ResponseVerdict::Proceed) if ran.edited => (Verdict::Edit, Ok(())),
         Ok(ResponseVerdict::Proceed) => (Verdict::Proceed, Ok(())),
@@ -163,7 +217,7 @@ fn show_whole(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> S
 }
 
 /// Drives a plugin that knows only streams over the texts of a whole answer, each as one channel that is over.
-fn show_texts(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> Shown {
+async fn show_texts(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> Shown {
     let mut shown = Shown {
         verdict: Verdict::Proceed,
         took: Duration::ZERO,
@@ -184,7 +238,12 @@ fn show_texts(plugin: &Arc<Plugin>, call: &mut Call, view: &mut AnswerView) -> S
             fresh: 0,
             last: true,
         };
-        let ran = off_worker(text.len(), || plugin.on_event(call, delta, &mut state));
+        let ran = if plugin.waits() {
+            let asked = plugin.on_event_waiting(call, delta, &mut state);
+            Box::pin(off_worker_waiting(text.len(), asked)).await
+        } else {
+            off_worker(text.len(), || plugin.on_event(call, delta, &mut state))
+        };
         shown.took += micros(ran.micros);
         let (verdict, result) = match ran.result {
             Ok(outcome) => match outcome.end {

@@ -4,7 +4,7 @@ use penstock_llm::openai::write::{self, Envelope};
 use penstock_llm::openai::{Answer, Operation};
 
 use crate::exchange::{Ending, Exchange, Terms};
-use crate::fault::Fault;
+use crate::fault::{Fault, Result};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::{guard, whole};
 use crate::state::answer::Head;
@@ -17,7 +17,7 @@ pub async fn relay(
     text: &str,
 ) -> std::result::Result<(), Stop> {
     let operation = terms.operation.unwrap_or(Operation::Chat);
-    let text = match guarded(exchange, operation, text) {
+    let text = match guarded(down, exchange, operation, text).await? {
         Ok(text) => text,
         Err(fault) => return whole::refuse(down, exchange, &fault).await,
     };
@@ -48,10 +48,15 @@ pub async fn relay(
 }
 
 /// The reply as the response plugins leave it.
-fn guarded(exchange: &mut Exchange, operation: Operation, text: &str) -> crate::fault::Result<String> {
+async fn guarded(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    operation: Operation,
+    text: &str,
+) -> std::result::Result<Result<String>, Stop> {
     if !operation.generates() {
         let message = "a plugin answered a call that has no text for an answer";
-        return Err(Fault::ours(500, "plugin_answer", message));
+        return Ok(Err(Fault::ours(500, "plugin_answer", message)));
     }
     let envelope = Envelope {
         operation,
@@ -59,10 +64,14 @@ fn guarded(exchange: &mut Exchange, operation: Operation, text: &str) -> crate::
         created: 0,
         model: "",
     };
-    let answer = Answer::read(operation, write::answer_body(&envelope, text).into())?;
-    let answer = guard::whole(exchange, answer)?;
-    Ok(answer
-        .text(0)
-        .map(std::borrow::Cow::into_owned)
-        .unwrap_or_default())
+    let answer = match Answer::read(operation, write::answer_body(&envelope, text).into()) {
+        Ok(answer) => answer,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let guarded = guard::whole(down, exchange, answer).await?;
+    let text = |answer: Answer| {
+        let text = answer.text(0).map(std::borrow::Cow::into_owned);
+        text.unwrap_or_default()
+    };
+    Ok(guarded.map(text))
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use penstock_llm::openai::{Delta, Kind, Role};
 use penstock_plugin_host::{
     AnswerBody, AnswerView, Call, Edit, Hook, Outcome, Piece as Assembled, Plugin, PluginFault, PluginState,
-    ResponseVerdict,
+    Ran as HookRan, ResponseVerdict,
 };
 
-use crate::chain::{after_failure, micros, off_worker};
+use crate::chain::{after_failure, micros, off_worker, off_worker_waiting};
 use crate::exchange::Verdict;
 use crate::fault::{Fault, Result};
 use crate::relay::event::Event;
@@ -147,12 +147,51 @@ impl Stage {
             self.show_assembled(call)?;
             return self.let_go();
         }
+        self.touch_all();
+        self.show_touched(call)?;
+        self.let_go()
+    }
+
+    /// Whether the plugin may wait.
+    pub fn waits(&self) -> bool {
+        self.plugin.waits()
+    }
+
+    /// As [`push`](Self::push), for any plugin of a stream that has one that waits.
+    pub async fn push_waiting(&mut self, call: &mut Call, events: Vec<Event>) -> Result<Vec<Event>> {
+        if self.is_skipped || !self.waits() {
+            return self.push(call, events);
+        }
+        self.take_in(events)?;
+        if self.hook == Hook::OnEvent {
+            self.show_touched_waiting(call).await?;
+        }
+        self.let_go()
+    }
+
+    /// As [`finish`](Self::finish), for any plugin of a stream that has one that waits.
+    pub async fn finish_waiting(&mut self, call: &mut Call) -> Result<Vec<Event>> {
+        if !self.waits() {
+            return self.finish(call);
+        }
+        if self.holds_all {
+            let mut answer = self.assembled();
+            let asked = self.plugin.on_response_waiting(call, &mut answer);
+            let ran = off_worker_waiting(self.waiting_bytes, asked).await;
+            self.take_assembled(ran, answer)?;
+        } else {
+            self.touch_all();
+            self.show_touched_waiting(call).await?;
+        }
+        self.let_go()
+    }
+
+    /// The end of every channel that has something left.
+    fn touch_all(&mut self) {
         for channel in &mut self.channels {
             channel.last = true;
             channel.touched |= !channel.window.is_empty();
         }
-        self.show_touched(call)?;
-        self.let_go()
     }
 
     /// The usual case: one event with one text, and nothing held. No copy is made unless the plugin finds something.
@@ -233,7 +272,25 @@ impl Stage {
         Ok(())
     }
 
-    /// Asks the plugin about one window. A plugin that failed and may be skipped has no objections.
+    /// As [`show_touched`](Self::show_touched), one window after the other.
+    async fn show_touched_waiting(&mut self, call: &mut Call) -> Result<()> {
+        for index in 0..self.channels.len() {
+            if !self.channels[index].touched {
+                continue;
+            }
+            let window = std::mem::take(&mut self.channels[index].window);
+            let channel = &self.channels[index];
+            let delta = channel.delta(index, &window, channel.fresh, channel.last);
+            let asked = self.plugin.on_event_waiting(call, delta, &mut self.state);
+            let ran = off_worker_waiting(window.len(), asked).await;
+            let outcome = self.shown(ran);
+            self.channels[index].window = window;
+            self.apply(index, &outcome?);
+        }
+        Ok(())
+    }
+
+    /// Asks the plugin about one window.
     fn show(
         &mut self,
         call: &mut Call,
@@ -242,18 +299,15 @@ impl Stage {
         fresh: usize,
         last: bool,
     ) -> Result<Outcome> {
-        let channel = &self.channels[index];
-        let delta = penstock_plugin_host::Delta {
-            channel: u32::try_from(index).unwrap_or(u32::MAX),
-            choice: channel.choice,
-            kind: channel.kind,
-            window,
-            fresh: u32::try_from(fresh).unwrap_or(u32::MAX),
-            last,
-        };
+        let delta = self.channels[index].delta(index, window, fresh, last);
         let plugin = &self.plugin;
         let state = &mut self.state;
         let ran = off_worker(window.len(), || plugin.on_event(call, delta, state));
+        self.shown(ran)
+    }
+
+    /// What came of a window that was shown. A plugin that failed and may be skipped has no objections.
+    fn shown(&mut self, ran: HookRan<Outcome>) -> Result<Outcome> {
         self.ran.calls += 1;
         self.ran.took += micros(ran.micros);
         match ran.result {
@@ -316,9 +370,17 @@ impl Stage {
 
     /// For a plugin that wants whole answers: the held stream's texts, each put together.
     fn show_assembled(&mut self, call: &mut Call) -> Result<()> {
-        let pieces = self.channels.iter().map(Channel::assembled).collect();
-        let mut answer = AnswerView::assembled(pieces);
+        let mut answer = self.assembled();
         let ran = off_worker(self.waiting_bytes, || self.plugin.on_response(call, &mut answer));
+        self.take_assembled(ran, answer)
+    }
+
+    fn assembled(&self) -> AnswerView {
+        AnswerView::assembled(self.channels.iter().map(Channel::assembled).collect())
+    }
+
+    /// Puts the texts of a held stream back as the plugin left them.
+    fn take_assembled(&mut self, ran: HookRan<ResponseVerdict>, answer: AnswerView) -> Result<()> {
         self.ran.calls += 1;
         self.ran.took += micros(ran.micros);
         match ran.result {
@@ -374,6 +436,23 @@ impl Channel {
             out: String::new(),
             changed: false,
         });
+    }
+
+    fn delta<'w>(
+        &self,
+        index: usize,
+        window: &'w str,
+        fresh: usize,
+        last: bool,
+    ) -> penstock_plugin_host::Delta<'w> {
+        penstock_plugin_host::Delta {
+            channel: u32::try_from(index).unwrap_or(u32::MAX),
+            choice: self.choice,
+            kind: self.kind,
+            window,
+            fresh: u32::try_from(fresh).unwrap_or(u32::MAX),
+            last,
+        }
     }
 
     fn assembled(&self) -> Assembled {

@@ -170,6 +170,10 @@ impl Pump<'_> {
     ) -> std::result::Result<Option<Relay>, Stop> {
         let ended = matches!(batch.after, Some(Step::End));
         let taken = match self.events(batch.pieces, ended).await {
+            // Boxed: what is rare must not make every stream's state larger.
+            Ok(events) if self.guard.waits() => {
+                down.wait(Box::pin(self.guarded_waiting(events, ended))).await?
+            }
             Ok(events) => self.guarded(events, ended),
             Err(fault) => Err(fault),
         };
@@ -255,9 +259,28 @@ impl Pump<'_> {
             None => Ok(events),
         };
         self.exchange.admitted.call = call;
-        let released = released?;
-        self.committed |= released.iter().any(Event::is_content_bearing);
-        joined(released)
+        self.released(released?)
+    }
+
+    /// The same for a chain in which some plugin may wait.
+    async fn guarded_waiting(&mut self, events: Vec<Event>, ended: bool) -> Result<Bytes> {
+        let flush = ended || self.progress.done || self.progress.error.is_some();
+        let released = match &mut self.exchange.admitted.call {
+            Some(call) => {
+                let mut released = self.guard.push_waiting(call, events).await?;
+                if flush {
+                    released.extend(self.guard.finish_waiting(call).await?);
+                }
+                released
+            }
+            None => events,
+        };
+        self.released(released)
+    }
+
+    fn released(&mut self, events: Vec<Event>) -> Result<Bytes> {
+        self.committed |= events.iter().any(Event::is_content_bearing);
+        joined(events)
     }
 
     /// Writes bytes, or keeps them while nothing may be said yet.

@@ -41,9 +41,10 @@ pub async fn relay(
         Ok(Body::Read(answer)) => {
             exchange.relayed.usage = answer.usage();
             exchange.relayed.text_bytes = answer.segments().iter().map(|text| u64::from(text.length)).sum();
-            guard::whole(exchange, answer).map(|answer| answer.bytes().clone())
+            let guarded = guard::whole(down, exchange, answer).await?;
+            guarded.map(|answer| answer.bytes().clone())
         }
-        Ok(Body::Unread(body)) => unread(exchange, body),
+        Ok(Body::Unread(body)) => unread(down, exchange, body).await?,
         Err((fault, outcome)) if fault.cause == Cause::Provider => {
             return Ok(Relay::NotCommitted(fault, outcome));
         }
@@ -68,11 +69,15 @@ enum Body {
 }
 
 /// What is not read is metered where its usage stands as OpenAI's does, and guarded where it is text.
-fn unread(exchange: &mut Exchange, body: Bytes) -> crate::fault::Result<Bytes> {
+async fn unread(
+    down: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    body: Bytes,
+) -> std::result::Result<crate::fault::Result<Bytes>, Stop> {
     exchange.relayed.usage = usage_in(&body);
     match String::from_utf8(body.to_vec()) {
-        Ok(text) => Ok(guard::text(exchange, text)?.into()),
-        Err(_) => Ok(body),
+        Ok(text) => Ok(guard::text(down, exchange, text).await?.map(Bytes::from)),
+        Err(_) => Ok(Ok(body)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::exchange::{Exchange, Relayed};
 use crate::state::metrics::Metrics;
 
 pub fn count(metrics: &Metrics, exchange: &Exchange) {
-    let total = exchange.accepted.at.elapsed();
+    let total = exchange.total();
     let relayed = &exchange.relayed;
     requests(metrics, exchange, total);
     metrics

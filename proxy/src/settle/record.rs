@@ -109,7 +109,7 @@ fn tokens(exchange: &Exchange, line: &mut Object<'_>) {
 
 fn times(exchange: &Exchange, line: &mut Object<'_>) {
     let relayed = &exchange.relayed;
-    let total = exchange.accepted.at.elapsed();
+    let total = exchange.total();
     line.number("total", micros(total));
     line.number_or_null("first_byte", relayed.first_byte.map(micros));
     line.number_or_null("first_token", relayed.first_token.map(micros));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use penstock_plugin_host::{
-    Capability, FailMode, Instances, LoadError, LoadProblem, LoadSpec, Plugin, PluginEngine,
+    Capability, FailMode, HttpTerms, Instances, LoadError, LoadProblem, LoadSpec, Plugin, PluginEngine,
 };
 use sha2::{Digest, Sha256};
 
@@ -69,6 +69,7 @@ struct Marks {
     component: Mark,
     settings: Mark,
     capabilities: Mark,
+    http: Mark,
 }
 
 impl Marks {
@@ -78,6 +79,7 @@ impl Marks {
             component: plan.mark,
             settings: plan.settings_mark,
             capabilities: plan.capabilities_mark,
+            http: plan.http_mark,
         }
     }
 
@@ -87,6 +89,7 @@ impl Marks {
         match error.problem {
             LoadProblem::Settings(_) => findings.problem(self.settings, error.to_string(), ""),
             LoadProblem::NotGranted { .. } => findings.problem(self.capabilities, error.to_string(), ""),
+            LoadProblem::NoHosts => findings.problem(self.http, error.to_string(), ""),
             LoadProblem::Limit(_) => findings.problem(self.component, error.to_string(), ""),
             _ => {
                 let (plugin, file, problem) = (&error.plugin, self.file.display(), &error.problem);
@@ -113,6 +116,7 @@ fn identity(spec: &LoadSpec) -> [u8; 32] {
         component,
         settings,
         grants,
+        terms,
         fail,
         limits,
         instances,
@@ -127,10 +131,30 @@ fn identity(spec: &LoadSpec) -> [u8; 32] {
     };
     let mut hash = Sha256::new();
     // The length goes first, so that no part can pass for a piece of its neighbour.
-    let words = format!("{grants:?} {fail} {limits:?} {recycle_after:?}");
+    let words = format!(
+        "{grants:?} {fail} {limits:?} {recycle_after:?} {:?} {:?}",
+        terms.cache, terms.http.limits
+    );
     for part in [name.as_bytes(), component, settings.as_bytes(), words.as_bytes()] {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
+        add(&mut hash, part);
     }
+    add_rules(&mut hash, &terms.http);
     hash.finalize().into()
+}
+
+/// A header's value is not shown by `Debug`, but another one makes another plugin.
+fn add_rules(hash: &mut Sha256, http: &HttpTerms) {
+    for rule in &http.rules {
+        add(hash, format!("{rule} {:?}", rule.reach).as_bytes());
+        for (name, value) in &rule.headers {
+            add(hash, name.as_str().as_bytes());
+            add(hash, value.as_bytes());
+        }
+        add(hash, rule.ca_pem.as_deref().unwrap_or_default());
+    }
+}
+
+fn add(hash: &mut Sha256, part: &[u8]) {
+    hash.update(part.len().to_le_bytes());
+    hash.update(part);
 }

@@ -7,7 +7,8 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::startup::amounts::{Size, Usd};
 use crate::startup::shape::{Entries, Field};
@@ -162,9 +163,13 @@ pub struct Plugin {
     pub component: Field<String>,
     /// Given to the plugin as JSON. Default: none.
     pub settings: Field<serde_json::Value>,
-    /// What it may use: log, metrics, clock, random, kv, counters, catalogue,
-    /// tokenizer, expr, match. Default: nothing.
+    /// What it may use: log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache, http.
+    /// Default: nothing.
     pub capabilities: List<String>,
+    /// For the capability `cache`.
+    pub cache: Field<PluginCache>,
+    /// For the capability `http`.
+    pub http: Field<PluginHttp>,
     /// What a plugin that traps or runs out of time means: `closed` fails the request, `open` goes on without it. Default
     /// `closed`: a guard that can be crashed past is none.
     pub fail: Field<FailMode>,
@@ -185,6 +190,77 @@ pub enum FailMode {
 pub enum Instances {
     Reused,
     Fresh,
+}
+
+/// What the capability `cache` gives.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginCache {
+    /// All entries of this plugin together, at least 1 MiB; one entry takes an eighth at most. Default 64 MiB. Another size
+    /// starts with an empty cache.
+    pub bytes: Field<Size>,
+    /// Whether the plugin may keep entries that every caller gets. Default false: each caller has its own.
+    pub everyone: Field<bool>,
+}
+
+/// What the capability `http` gives. Defaults are the plugin host's.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginHttp {
+    /// What may be called; nothing else can be. Default: nothing.
+    pub hosts: List<PluginHost>,
+    /// How long one hook may wait, all its calls together. Default 2000: a caller waits for it too.
+    pub wait_ms: Field<u64>,
+    /// Calls of one hook. Default 4.
+    pub calls: Field<u64>,
+    /// URL, headers and body of a request. Default 1 MiB.
+    pub request_bytes: Field<Size>,
+    /// Headers and body of a response. Default 256 KiB.
+    pub response_bytes: Field<Size>,
+    /// Hooks of this plugin that wait at the same time; more wait their turn. Default 64: each holds about a MB.
+    pub at_once: Field<u64>,
+}
+
+/// A host as text, or with what goes with it.
+pub enum PluginHost {
+    Plain(String),
+    Full(PluginHostParts),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginHostParts {
+    /// `https://host`, with `:port` where it is not the scheme's own; `https://*.example.org` for every name below.
+    pub host: Field<String>,
+    /// Added to every request, unseen by the plugin. A value may be `env:NAME` or `file:path`.
+    pub headers: Field<Entries<String>>,
+    /// Addresses besides public ones that the name may lead to, such as `10.0.0.0/8`. Default: none, so that a name cannot
+    /// be turned against the gateway's own network. A host that is written as an address needs none.
+    pub reach: List<String>,
+    /// A PEM file with the authorities to trust instead of the system's.
+    pub ca: Field<String>,
+}
+
+impl<'de> Deserialize<'de> for PluginHost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrMap;
+        impl<'de> Visitor<'de> for TextOrMap {
+            type Value = PluginHost;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("https://host, or a map with `host`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<PluginHost, E> {
+                Ok(PluginHost::Plain(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PluginHost, A::Error> {
+                PluginHostParts::deserialize(MapAccessDeserializer::new(map)).map(PluginHost::Full)
+            }
+        }
+        deserializer.deserialize_any(TextOrMap)
+    }
 }
 
 /// Defaults are the plugin host's.

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use penstock_plugin_host::{Capability, EngineSettings, PluginEngine};
 
+use crate::dispatch::outbound::Outbound;
 use crate::startup::certificates::Certificates;
 use crate::startup::chain::Chain;
 use crate::startup::check::{Checked, Checker};
@@ -320,6 +321,7 @@ fn new_engine(cache: Option<&Path>, findings: &mut Findings) -> Option<PluginEng
     });
     let made = PluginEngine::new(EngineSettings {
         cache_dir,
+        outbound: Some(Arc::new(Outbound::default())),
         ..EngineSettings::default()
     });
     made.map_err(|error| findings.problem(Mark::default(), error.to_string(), ""))

@@ -2,7 +2,6 @@
 //! How it is read from files is startup's business; when it is replaced, reload's.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,22 +55,7 @@ pub struct Limits {
 }
 
 /// A block of addresses, e.g. `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    pub address: IpAddr,
-    pub prefix: u8,
-}
-
-impl Network {
-    pub fn contains(&self, other: IpAddr) -> bool {
-        let (ours, theirs) = match (self.address, other.to_canonical()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()) << 96, u128::from(b.to_bits()) << 96),
-            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits()),
-            _ => return false,
-        };
-        self.prefix == 0 || (ours ^ theirs) >> (128 - u32::from(self.prefix)) == 0
-    }
-}
+pub type Network = penstock_plugin_host::AddressBlock;
 
 /// Which web pages may call the gateway from a browser.
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ mod plugins;
 mod raw;
 mod realtime;
 mod requests;
+mod services;
 mod streams;
 mod swap;
 mod upstream;

@@ -1,55 +1,36 @@
-//! Capability `kv`: bytes by name, of one plugin, in memory; lost at a restart and evicted when there is no room.
+//! Capability `kv`: small values by name, of one plugin, in memory; lost at a restart and evicted when there is no room.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use moka::Expiry;
-use moka::sync::Cache;
 
 use crate::bindings::penstock::plugin::kv as wit;
+use crate::capabilities::store::{Key, Store};
 use crate::clock::Clock;
 use crate::guest::Guest;
 
-/// What all values and keys of one plugin may take.
+/// What all values and keys of one plugin may take; at least 256 bytes each, so there are 32768 at most.
 const MOST_BYTES: u64 = 8 << 20;
-/// Each entry costs at least this much of `MOST_BYTES`, which bounds their number at 32768: moka's own bookkeeping.
-const LEAST_ENTRY: u64 = 256;
-/// Larger values belong into a store of their own.
+/// Larger values belong into `cache`.
 const LONGEST_VALUE: usize = 64 << 10;
 const LONGEST_KEY: usize = 256;
 
 /// The entries of one plugin.
-pub struct Entries {
-    cache: Cache<Box<str>, Entry>,
-    clock: Clock,
-}
+pub struct Entries(Store<Box<str>>);
 
-#[derive(Clone)]
-struct Entry {
-    value: Bytes,
-    /// None stays until it is evicted.
-    until: Option<Instant>,
-    lives: Option<Duration>,
+impl Key for Box<str> {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
 }
 
 impl Entries {
     pub fn new(clock: &Clock) -> Entries {
-        let cache = Cache::<Box<str>, Entry>::builder()
-            .max_capacity(MOST_BYTES)
-            .weigher(|key, entry| weight(key, entry))
-            .expire_after(Lifetime)
-            .build();
-        Entries {
-            cache,
-            clock: clock.clone(),
-        }
+        Entries(Store::new(clock, MOST_BYTES))
     }
 
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        let entry = self.cache.get(key)?;
-        // moka's own clock frees the memory; what the plugin sees follows ours
-        let over = entry.until.is_some_and(|until| self.clock.now() >= until);
-        (!over).then_some(entry.value)
+        self.0.get(key)
     }
 
     /// False, and nothing kept, for a key or a value over its limit. A `ttl` of 0 stays until it is evicted.
@@ -57,45 +38,12 @@ impl Entries {
         if key.len() > LONGEST_KEY || value.len() > LONGEST_VALUE {
             return false;
         }
-        let lives = (!ttl.is_zero()).then_some(ttl);
-        let until = lives.and_then(|lives| self.clock.now().checked_add(lives));
-        self.cache.insert(
-            key.into(),
-            Entry {
-                value: value.into(),
-                until,
-                lives,
-            },
-        );
+        self.0.put(key.into(), value, ttl);
         true
     }
 
     pub fn delete(&self, key: &str) {
-        self.cache.invalidate(key);
-    }
-}
-
-fn weight(key: &str, entry: &Entry) -> u32 {
-    let bytes = (key.len() + entry.value.len()) as u64 + LEAST_ENTRY;
-    u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// Frees an entry when its time is over.
-struct Lifetime;
-
-impl Expiry<Box<str>, Entry> for Lifetime {
-    fn expire_after_create(&self, _: &Box<str>, entry: &Entry, _: Instant) -> Option<Duration> {
-        entry.lives
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &Box<str>,
-        entry: &Entry,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        entry.lives
+        self.0.delete(key);
     }
 }
 
@@ -149,7 +97,6 @@ mod tests {
         for i in 0..1000 {
             assert!(entries.put(i.to_string(), vec![0; LONGEST_VALUE], NO_END));
         }
-        entries.cache.run_pending_tasks();
-        assert!(entries.cache.weighted_size() <= MOST_BYTES);
+        assert!(entries.0.weighed() <= MOST_BYTES);
     }
 }

@@ -1,15 +1,18 @@
 //! What a plugin may be granted beyond the call: one file for each capability. Who grants it is left to the operator.
 
+pub mod cache;
 pub mod catalogue;
 pub mod clock;
 pub mod counters;
 pub mod expr;
+pub mod http;
 mod interned;
 pub mod kv;
 pub mod log;
 pub mod matching;
 pub mod metrics;
 pub mod random;
+mod store;
 pub mod tokenizer;
 
 use std::collections::HashMap;
@@ -21,6 +24,7 @@ use crate::bindings::penstock::plugin as wit;
 use crate::capability::{Capabilities, Capability};
 use crate::clock::Clock;
 use crate::guest::Guest;
+use crate::outbound::HttpTerms;
 use crate::pool::unpoisoned;
 
 /// What all instances of one plugin share: everything a capability remembers.
@@ -71,14 +75,32 @@ impl Compiled {
     }
 }
 
+/// What an operator says about the capabilities that need more than a yes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CapabilityTerms {
+    pub cache: cache::CacheTerms,
+    pub http: HttpTerms,
+}
+
+/// What the instances of one plugin may use on such terms; none for what it does not import.
+#[derive(Clone, Default)]
+pub struct OnTerms {
+    pub cache: Option<cache::Granted>,
+    pub http: Option<http::Granted>,
+}
+
 /// Finds what the plugins of one name share. A name is forgotten with its last plugin, so there are never more entries
 /// than loaded plugins.
 #[derive(Default)]
-pub struct Registry(Mutex<HashMap<Arc<str>, Weak<Granted>>>);
+pub struct Registry {
+    granted: Mutex<HashMap<Arc<str>, Weak<Granted>>>,
+    /// A cache cannot be resized: one of another size is another one.
+    caches: Mutex<HashMap<(Arc<str>, u64), Weak<cache::Entries>>>,
+}
 
 impl Registry {
     pub fn of(&self, name: &Arc<str>, clock: &Clock, sink: &log::LogSink) -> Arc<Granted> {
-        let mut names = unpoisoned(&self.0);
+        let mut names = unpoisoned(&self.granted);
         if let Some(granted) = names.get(name).and_then(Weak::upgrade) {
             return granted;
         }
@@ -86,6 +108,19 @@ impl Registry {
         let granted = Arc::new(Granted::new(name, clock, sink));
         names.insert(name.clone(), Arc::downgrade(&granted));
         granted
+    }
+
+    /// The cache of this name and size. Empty after a change of its size.
+    pub fn cache(&self, name: &Arc<str>, bytes: u64, clock: &Clock) -> Arc<cache::Entries> {
+        let mut caches = unpoisoned(&self.caches);
+        let key = (name.clone(), bytes);
+        if let Some(entries) = caches.get(&key).and_then(Weak::upgrade) {
+            return entries;
+        }
+        caches.retain(|_, entries| entries.strong_count() > 0);
+        let entries = Arc::new(cache::Entries::new(clock, bytes));
+        caches.insert(key, Arc::downgrade(&entries));
+        entries
     }
 }
 
@@ -104,6 +139,8 @@ pub fn link(linker: &mut Linker<Guest>, capabilities: Capabilities) -> wasmtime:
             Capability::Tokenizer => wit::tokenizer::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Expr => wit::expr::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
             Capability::Match => wit::match_::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Cache => wit::cache::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
+            Capability::Http => wit::http::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?,
         }
     }
     Ok(())

@@ -285,3 +285,65 @@ fn what_a_name_remembers_goes_with_its_last_plugin() {
     drop(engine.load(spec("take")).map(|plugin| answered(&plugin)));
     assert_eq!(answered(&engine.load(spec("take")).expect("loads")), "Some(1)");
 }
+
+/// What the plugin found in the cache, for the caller and for everyone, and whether it could put something there.
+fn cached(plugin: &Plugin, caller: &str, version: &str) -> String {
+    let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{version}"}}]}}"#);
+    let mut call = chat(&body);
+    call.caller = caller.into();
+    match plugin.on_request(&mut call).result {
+        Ok(RequestVerdict::Answer(reply)) => reply.text,
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+#[test]
+fn what_one_caller_cached_no_other_caller_gets() {
+    let plugin = engine().load(spec("cache")).expect("loads");
+    let nothing = r#"[None, None] [Ok(()), Err(PutError::NotAllowed)]"#;
+    assert_eq!(cached(&plugin, "a", "1"), nothing);
+    assert_eq!(cached(&plugin, "b", "1"), nothing);
+    assert_eq!(
+        cached(&plugin, "a", "1"),
+        r#"[Some("a"), None] [Ok(()), Err(PutError::NotAllowed)]"#
+    );
+    assert_eq!(
+        cached(&plugin, "a", "2"),
+        nothing,
+        "another version is another entry"
+    );
+}
+
+#[test]
+fn what_is_cached_for_everyone_needs_the_operators_word_and_is_of_one_plugin() {
+    let engine = engine();
+    let mut shared = spec("cache");
+    shared.terms.cache.everyone = true;
+    let plugin = engine.load(shared.clone()).expect("loads");
+    assert_eq!(cached(&plugin, "a", "1"), "[None, None] [Ok(()), Ok(())]");
+    assert_eq!(cached(&plugin, "b", "1"), r#"[None, Some("a")] [Ok(()), Ok(())]"#);
+    let other = LoadSpec {
+        name: "other".into(),
+        ..shared
+    };
+    let other = engine.load(other).expect("loads");
+    assert_eq!(cached(&other, "a", "1"), "[None, None] [Ok(()), Ok(())]");
+}
+
+#[test]
+fn a_cache_outlives_a_hot_swap_but_not_a_change_of_its_size() {
+    let engine = engine();
+    let old = engine.load(spec("cache")).expect("loads");
+    cached(&old, "a", "1");
+    let new = LoadSpec {
+        instances: Instances::Fresh,
+        ..spec("cache")
+    };
+    let new = engine.load(new).expect("loads");
+    drop(old);
+    assert!(cached(&new, "a", "1").starts_with(r#"[Some("a"), None]"#));
+    let mut resized = spec("cache");
+    resized.terms.cache.bytes *= 2;
+    let resized = engine.load(resized).expect("loads");
+    assert!(cached(&resized, "a", "1").starts_with("[None, None]"));
+}

@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use penstock_llm::openai::{self, ReadLimits, Request};
 use penstock_plugin_host::{
-    Call, CallBody, Capabilities, CatalogueModel, CatalogueTarget, Delta, EngineSettings, FailMode,
-    HeaderList, Instances, Kind, Limits, LoadSpec, ModelList, Operation, Plugin, PluginEngine, SetOf, Trips,
+    Call, CallBody, Capabilities, CapabilityTerms, CatalogueModel, CatalogueTarget, Delta, EngineSettings,
+    FailMode, HeaderList, Instances, Kind, Limits, LoadSpec, ModelList, Operation, Plugin, PluginEngine, SetOf,
+    Trips,
 };
 
 /// The guest with every hook and capability.
@@ -23,6 +24,14 @@ pub fn events_only() -> Bytes {
     static BYTES: OnceLock<Bytes> = OnceLock::new();
     BYTES
         .get_or_init(|| component("events-only", &["--features", "events-only"]))
+        .clone()
+}
+
+/// The guest that asks a service in every hook.
+pub fn calls() -> Bytes {
+    static BYTES: OnceLock<Bytes> = OnceLock::new();
+    BYTES
+        .get_or_init(|| component("calls", &["--features", "calls"]))
         .clone()
 }
 
@@ -99,6 +108,7 @@ pub fn spec(mode: &str) -> LoadSpec {
         component: hostile(),
         settings: format!(r#"{{"mode":"{mode}"}}"#),
         grants: all_capabilities(),
+        terms: CapabilityTerms::default(),
         fail: FailMode::Closed,
         limits: Limits {
             hook_time,

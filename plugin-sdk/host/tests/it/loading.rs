@@ -93,7 +93,7 @@ fn an_import_that_no_plugin_can_have_is_named() {
     assert!(
         problem
             .to_string()
-            .contains("log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match")
+            .contains("log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache, http")
     );
 }
 
@@ -106,13 +106,13 @@ fn a_capability_that_is_not_granted_is_refused_with_the_line_to_add() {
     .to_string();
     assert!(
         told.contains(
-            "uses log, metrics, clock, random, counters, catalogue, tokenizer, expr, match, which is not granted"
+            "uses log, metrics, clock, random, counters, catalogue, tokenizer, expr, match, cache, which is not granted"
         ),
         "{told}"
     );
     assert!(
         told.contains(
-            "`capabilities: [log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match]`"
+            "`capabilities: [log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache]`"
         ),
         "{told}"
     );

@@ -6,3 +6,4 @@ mod good;
 mod guests;
 mod hostile;
 mod loading;
+mod waiting;

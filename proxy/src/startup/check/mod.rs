@@ -2,6 +2,7 @@
 //! is `chain`'s; what the keys of the file are, `files`'.
 
 mod callers;
+mod grants;
 mod listening;
 mod models;
 mod plugins;

@@ -29,6 +29,8 @@ pub struct PluginPlan {
     pub settings_mark: Mark,
     /// Where its capabilities are, or the entry if it has none.
     pub capabilities_mark: Mark,
+    /// Where the terms of `http` are, or its capabilities.
+    pub http_mark: Mark,
 }
 
 /// Each call crosses all of them; a longer chain is a mistake.
@@ -65,6 +67,7 @@ impl Checker<'_> {
         let component = self.required(&file.component, owner, "a plugin's `component`", remedy);
         let name = self.plugin_name(file, owner, names);
         let grants = self.capabilities(&file.capabilities);
+        let terms = self.capability_terms(file, grants);
         let (limits, instances) = self.plugin_limits(file);
         let (path, bytes) = self.component(component?, file.component.mark, shelf)?;
         let or_owner = |mark: Mark| if mark.line == 0 { owner } else { mark };
@@ -78,6 +81,7 @@ impl Checker<'_> {
                     .as_ref()
                     .map_or_else(|| "{}".to_owned(), ToString::to_string),
                 grants,
+                terms,
                 fail: match file.fail.value {
                     Some(files::FailMode::Open) => FailMode::Open,
                     Some(files::FailMode::Closed) | None => FailMode::Closed,
@@ -89,6 +93,11 @@ impl Checker<'_> {
             mark: file.component.mark,
             settings_mark: or_owner(file.settings.mark),
             capabilities_mark: or_owner(file.capabilities.mark),
+            http_mark: or_owner(if file.http.is_absent() {
+                file.capabilities.mark
+            } else {
+                file.http.mark
+            }),
         })
     }
 

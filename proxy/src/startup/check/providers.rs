@@ -283,12 +283,7 @@ impl Checker<'_> {
     }
 
     fn trust(&mut self, file: &files::Provider) -> Trust {
-        let ca_pem = self.file(&file.ca).and_then(|pem| {
-            let read = certificates::authorities(&pem);
-            read.map_err(|message| self.findings.problem(file.ca.mark, message, ""))
-                .ok()
-                .map(|_| pem.into())
-        });
+        let ca_pem = self.authorities(&file.ca);
         let (certificate, key) = (&file.client_certificate, &file.client_key);
         if certificate.is_absent() != key.is_absent() {
             let mark = if key.is_absent() {

@@ -329,6 +329,17 @@ impl de::Error for ShapeError {
         }
     }
 
+    fn unknown_field(written: &str, known: &'static [&'static str]) -> Self {
+        let message = match nearest(written, known) {
+            Some(_) => format!("unknown key `{written}`"),
+            None => format!("unknown key; there are {}", known.join(", ")),
+        };
+        let remedy = nearest(written, known)
+            .map(|name| format!("did you mean `{name}`?"))
+            .unwrap_or_default();
+        Self { message, remedy }
+    }
+
     fn unknown_variant(written: &str, known: &'static [&'static str]) -> Self {
         // Quoted only if it is a slip of the pen: anything else may be a secret that lost its way.
         let message = match nearest(written, known) {

@@ -22,22 +22,44 @@ pub fn folder() -> PathBuf {
 /// The component that does what its settings' `mode` says, and the capabilities it needs.
 pub fn hostile() -> PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile.wasm");
-        let component = componentized(&module());
-        std::fs::write(&path, component).expect("the build's folder can be written");
-        path
-    })
-    .clone()
+    PATH.get_or_init(|| written("hostile.wasm", &module("all", &[])))
+        .clone()
 }
+
+/// The component that asks the service at its settings' `url`.
+pub fn calls() -> PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| written("calls.wasm", &module("calls", &["--features", "calls"])))
+        .clone()
+}
+
+/// A plugin entry with that component, called at one hook only. `http` is what the operator allows.
+pub fn calls_entry(mode: &str, hook: &str, url: &str, http: &str, more: &str) -> String {
+    let path = calls();
+    format!(
+        "{{name: calls, component: \"{}\", settings: {{mode: {mode}, hooks: {hook}, url: \"{url}\"}}, capabilities: [http], http: {{{http}}}{more}}}",
+        path.display()
+    )
+}
+
+fn written(name: &str, module: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // complete or not there at all: every test is a process of its own
+    let beside = path.with_extension(std::process::id().to_string());
+    std::fs::write(&beside, componentized(module)).expect("the build's folder can be written");
+    std::fs::rename(&beside, &path).expect("the build's folder can be written");
+    path
+}
+
+/// What the hostile guest imports.
+const HOSTILE_USES: &str = "log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache";
 
 /// A plugin entry of a configuration.
 pub fn hostile_entry(mode: &str, more: &str) -> String {
     let path = hostile();
     format!(
-        "{{name: hostile, component: \"{}\", settings: {{mode: {mode}}}, capabilities: [{}]{more}}}",
-        path.display(),
-        Capabilities::all()
+        "{{name: hostile, component: \"{}\", settings: {{mode: {mode}}}, capabilities: [{HOSTILE_USES}]{more}}}",
+        path.display()
     )
 }
 
@@ -51,13 +73,14 @@ fn componentized(module: &[u8]) -> Vec<u8> {
 }
 
 /// Built as the plugin host's own tests do, into the same place.
-fn module() -> Vec<u8> {
+fn module(folder: &str, options: &[&str]) -> Vec<u8> {
     let source =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-sdk/host/tests/guests/hostile/Cargo.toml");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .expect("a folder within target")
-        .join("guests/all");
+        .join("guests")
+        .join(folder);
     let built = Command::new(env!("CARGO"))
         .args([
             "build",
@@ -68,6 +91,7 @@ fn module() -> Vec<u8> {
             "--manifest-path",
         ])
         .arg(source)
+        .args(options)
         .env("CARGO_TARGET_DIR", &target)
         .env(
             "RUSTFLAGS",

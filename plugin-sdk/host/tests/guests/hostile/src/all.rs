@@ -14,6 +14,7 @@ wit_bindgen::generate!({
             import penstock:plugin/tokenizer@0.1.0;
             import penstock:plugin/expr@0.1.0;
             import penstock:plugin/match@0.1.0;
+            import penstock:plugin/cache@0.1.0;
             export penstock:plugin/lifecycle@0.1.0;
             export penstock:plugin/on-request@0.1.0;
             export penstock:plugin/on-route@0.1.0;
@@ -30,6 +31,7 @@ use exports::penstock::plugin::lifecycle::{self, Hooks, Interests, Kinds};
 use exports::penstock::plugin::on_event::{self, Delta, Edit, Outcome};
 use exports::penstock::plugin::{on_complete, on_request, on_response, on_route};
 use penstock::plugin::types::{Answer, Call, EditError, Refusal, Reply, Role};
+use penstock::plugin::cache::{self, Scope, Space};
 use penstock::plugin::{catalogue, clock, counters, expr, kv, log, match_, metrics, random, tokenizer};
 
 struct Guest;
@@ -147,6 +149,7 @@ impl on_request::Guest for Guest {
                 answer(forged.id())
             }
             "capabilities" => answer(use_capabilities()),
+            "cache" => answer(use_cache(call)),
             "chatter" => {
                 for i in 0..100 {
                     log::write(log::Level::Info, &format!("line {i}\nforged"));
@@ -311,6 +314,17 @@ fn use_capabilities() -> String {
     kv::delete("gone");
     let differ = random::next() != random::next();
     format!("{} {} {:?} {:?} {}", clock::now_ms(), stored, kv::get("k"), kv::get("gone"), differ)
+}
+
+/// Shows what is there, then leaves the caller's name for each scope. The text of the request is the version.
+fn use_cache(call: &Call) -> String {
+    let version = call.text(0).unwrap_or_default();
+    let space = |scope| Space { scope, version: version.clone() };
+    let (own, common) = (space(Scope::Caller), space(Scope::Everyone));
+    let found = [&own, &common].map(|space| cache::get(space, "k").map(|it| String::from_utf8_lossy(&it).into_owned()));
+    let put = [&own, &common].map(|space| cache::put(space, "k", call.caller().as_bytes(), 0));
+    cache::delete(&own, "other");
+    format!("{found:?} {put:?}")
 }
 
 impl on_route::Guest for Guest {

@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 
-#[cfg(not(feature = "events-only"))]
+#[cfg(not(any(feature = "events-only", feature = "calls")))]
 mod all;
+#[cfg(feature = "calls")]
+mod calls;
 #[cfg(feature = "events-only")]
 mod events_only;
 
