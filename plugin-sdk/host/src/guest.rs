@@ -85,7 +85,12 @@ pub struct Memory {
 }
 
 impl Guest {
-    pub fn new(granted: Arc<Granted>, compiled: Arc<Compiled>, terms: Arc<OnTerms>, limits: &Limits) -> Guest {
+    pub fn new(
+        granted: Arc<Granted>,
+        compiled: Arc<Compiled>,
+        terms: Arc<OnTerms>,
+        limits: &Limits,
+    ) -> Guest {
         Guest {
             call: Call::vacant(),
             answer: AnswerView::vacant(),

@@ -31,9 +31,9 @@ mod verdict;
 mod waiting;
 
 pub use call::{AnswerBody, AnswerView, Call, CallBody, HeaderList, HeaderView, NoHeaders, Operation, Piece};
-pub use capabilities::catalogue::{CatalogueModel, CataloguePage, CatalogueTarget, CatalogueView, ModelList};
 pub use capabilities::CapabilityTerms;
 pub use capabilities::cache::CacheTerms;
+pub use capabilities::catalogue::{CatalogueModel, CataloguePage, CatalogueTarget, CatalogueView, ModelList};
 pub use capabilities::log::{LogLine, LogSink};
 pub use capability::{Capabilities, Capability};
 pub use clock::{Clock, ClockHand};

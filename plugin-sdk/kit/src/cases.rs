@@ -347,7 +347,7 @@ impl Ending {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Expect {
     /// `proceed`, `edit`, `answer`, `refuse`, `order`, `end`; `none` where the settings say that the hook is not needed;
-    /// `invalid` where they are refused.
+    /// `invalid` where they are refused; `fault` where the hook ends without a verdict, and the fail mode would decide.
     pub verdict: Option<String>,
     /// The body afterwards, compared as JSON; text is compared byte for byte.
     pub body: Option<Value>,
@@ -364,15 +364,15 @@ pub(crate) struct Expect {
     pub status: Option<u16>,
     /// Of a refusal.
     pub code: Option<String>,
-    /// Contained in a refusal's message, or in the error about settings.
+    /// Contained in a refusal's message, in the error about settings, or in what is said of a fault.
     pub message: Option<String>,
     /// Contained in nothing that comes out: bodies, texts, refusals.
     pub never: Vec<String>,
 }
 
 /// The verdicts that a case may expect.
-const VERDICTS: [&str; 8] = [
-    "proceed", "edit", "answer", "refuse", "order", "end", "none", "invalid",
+const VERDICTS: [&str; 9] = [
+    "proceed", "edit", "answer", "refuse", "order", "end", "none", "invalid", "fault",
 ];
 
 impl Cases {

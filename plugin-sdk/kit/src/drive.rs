@@ -433,5 +433,12 @@ fn not_called(body: Option<Bytes>, texts: Vec<String>) -> Observed {
 }
 
 fn fault(fault: PluginFault) -> String {
-    format!("the plugin {fault}")
+    format!("{FAULT}{fault}")
+}
+
+const FAULT: &str = "the plugin ";
+
+/// Whether a hook ended so, and not the case by a mistake in it.
+pub(crate) fn is_fault(error: &str) -> bool {
+    error.starts_with(FAULT)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::build::build;
 use crate::cases::{Case, Cases, Expect, Input, body};
 use crate::drive::{
-    Arrival, Bench, Channel, Observed, answer, assembled, call, complete, request, route, stream,
+    Arrival, Bench, Channel, Observed, answer, assembled, call, complete, is_fault, request, route, stream,
 };
 use crate::error::KitError;
 use crate::folder::Folder;
@@ -108,7 +108,12 @@ fn judged(bench: &mut Bench, cases: &Cases, case: &Case) -> Result<(), String> {
         let channels: Vec<Channel> = channels.iter().map(channel).collect::<Result<_, String>>()?;
         return every_cut(&plugin, &mut call(case.input())?, &channels, &case.expect);
     }
-    agrees(&observed(&plugin, case.input())?, &case.expect)
+    match observed(&plugin, case.input()) {
+        Err(fault) if case.expect.verdict.as_deref() == Some("fault") && is_fault(&fault) => {
+            contains("the fault", &fault, case.expect.message.as_deref())
+        }
+        observed => agrees(&observed?, &case.expect),
+    }
 }
 
 /// Calls the hook that the input is for.

@@ -36,6 +36,7 @@ fn a_new_plugin_builds_passes_its_cases_and_has_the_same_bytes_in_two_folders() 
     wrong_parts_are_told(&one);
     the_guides_budget_is_as_it_says(&two);
     look_ups_of_the_host_work_in_cases(&two);
+    a_plugin_that_asks_a_service_is_tested_without_one(&one);
 }
 
 /// A plugin that asks the host for the catalogue, for tokens, for an operator's condition and for words.
@@ -101,7 +102,11 @@ fn look_ups_of_the_host_work_in_cases(folder: &Path) {
     fs::write(folder.join("src/lib.rs"), LOOKS_UP).expect("writable");
     fs::write(folder.join("tests/cases.yaml"), LOOKED_UP).expect("writable");
     let manifest = folder.join("plugin.yaml");
-    replace(&manifest, "hooks: [on-request, on-complete]", "hooks: [on-request]");
+    replace(
+        &manifest,
+        "hooks: [on-request, on-complete]",
+        "hooks: [on-request]",
+    );
     let error = build(folder, None).expect_err("not declared").to_string();
     let line = "capabilities: [catalogue, tokenizer, expr, match]";
     assert!(error.contains(&format!("write `{line}`")), "{error}");
@@ -147,6 +152,43 @@ fn block(page: &str, language: &str, holds: &str) -> String {
     let mut of_language = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
     let block = of_language.find(|block| block.contains(holds));
     format!("{}\n", block.expect("the page has such a block"))
+}
+
+/// The guide's own example.
+fn a_plugin_that_asks_a_service_is_tested_without_one(folder: &Path) {
+    let guide = include_str!("../../rust/README.md");
+    let blocks = guide.split("```rust\n").skip(1);
+    let source = blocks
+        .filter_map(|block| block.split("```").next())
+        .find(|block| block.contains("struct Policy"));
+    fs::write(folder.join("src/lib.rs"), source.expect("it is there")).expect("writable");
+    let manifest = folder.join("plugin.yaml");
+    replace(&manifest, "hooks: [on-route]", "hooks: [on-request]");
+    replace(&manifest, "capabilities: []", "capabilities: [http]");
+    let cases = r#"
+settings: {url: "https://policy.example.org/check"}
+http:
+  - {url: "https://policy.example.org/check", containing: secret, body: {allow: false}}
+  - {url: "https://policy.example.org/check", body: {allow: true}}
+cases:
+  - name: a service lets it through
+    request: {model: m, messages: [{role: user, content: hello}]}
+    expect: {verdict: proceed}
+  - name: a service says no
+    request: {model: m, messages: [{role: user, content: a secret}]}
+    expect: {verdict: refuse, status: 403, code: policy}
+  - name: without an answer there is no verdict
+    http: [{url: "https://policy.example.org/check", error: unreachable}]
+    request: {model: m, messages: [{role: user, content: hello}]}
+    expect: {verdict: fault, message: gave up}
+  - name: another host cannot be asked
+    settings: {url: "https://other.example.org/check"}
+    request: {model: m, messages: [{role: user, content: hello}]}
+    expect: {verdict: fault, message: gave up}
+"#;
+    fs::write(folder.join("tests/cases.yaml"), cases).expect("writable");
+    let report = test(folder).expect("runs");
+    assert_eq!((report.passed(), report.failed()), (4, 0), "{report}");
 }
 
 fn wrong_parts_are_told(folder: &Path) {

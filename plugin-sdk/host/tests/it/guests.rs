@@ -9,8 +9,8 @@ use bytes::Bytes;
 use penstock_llm::openai::{self, ReadLimits, Request};
 use penstock_plugin_host::{
     Call, CallBody, Capabilities, CapabilityTerms, CatalogueModel, CatalogueTarget, Delta, EngineSettings,
-    FailMode, HeaderList, Instances, Kind, Limits, LoadSpec, ModelList, Operation, Plugin, PluginEngine, SetOf,
-    Trips,
+    FailMode, HeaderList, Instances, Kind, Limits, LoadSpec, ModelList, Operation, Plugin, PluginEngine,
+    SetOf, Trips,
 };
 
 /// The guest with every hook and capability.

@@ -11,7 +11,7 @@ use penstock_plugin_host::{
     PluginEngine, PluginFault, SetOf, inspect,
 };
 
-use crate::guests::{CHAT, chat, core_module, engine, events_only, hostile, spec};
+use crate::guests::{CHAT, calls, chat, core_module, engine, events_only, hostile, spec};
 
 fn refused(spec: LoadSpec) -> LoadError {
     engine().load(spec).expect_err("should not load")
@@ -90,11 +90,9 @@ fn an_import_that_no_plugin_can_have_is_named() {
         problem,
         LoadProblem::UnknownImport("penstock:plugin/net@0.1.0".to_owned())
     );
-    assert!(
-        problem
-            .to_string()
-            .contains("log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache, http")
-    );
+    assert!(problem.to_string().contains(
+        "log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache, http"
+    ));
 }
 
 #[test]
@@ -177,7 +175,10 @@ fn a_memory_limit_over_the_engines_or_under_the_guests_is_told_at_load() {
 #[test]
 fn a_component_is_described_without_running_it() {
     let all = inspect(&hostile()).expect("a component");
-    assert_eq!((all.hooks, all.capabilities), (SetOf::all(), SetOf::all()));
+    let without_http = SetOf::all().without([Capability::Http].into());
+    assert_eq!((all.hooks, all.capabilities), (SetOf::all(), without_http));
+    let asks = inspect(&calls()).expect("a component");
+    assert_eq!(asks.capabilities, [Capability::Http].into());
     assert_eq!(
         (all.contract.as_deref(), all.lifecycle, all.size),
         (Some("0.1.0"), true, hostile().len())

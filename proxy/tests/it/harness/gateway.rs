@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use penstock::dispatch::outbound::Outbound;
 use penstock::startup::server::{self, Running};
 use penstock::startup::{self, ConfigSource, Environment};
 use penstock_plugin_host::{EngineSettings, PluginEngine};
@@ -257,6 +258,7 @@ fn engine() -> PluginEngine {
         std::fs::create_dir_all(&cache).expect("the build's folder can be written");
         let settings = EngineSettings {
             cache_dir: Some(cache),
+            outbound: Some(Arc::new(Outbound::default())),
             ..EngineSettings::default()
         };
         PluginEngine::new(settings).expect("an engine")

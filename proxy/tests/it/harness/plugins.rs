@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use penstock_plugin_host::Capabilities;
-
 /// The folder with the repository's own plugins.
 pub fn folder() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -52,7 +50,8 @@ fn written(name: &str, module: &[u8]) -> PathBuf {
 }
 
 /// What the hostile guest imports.
-const HOSTILE_USES: &str = "log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache";
+const HOSTILE_USES: &str =
+    "log, metrics, clock, random, kv, counters, catalogue, tokenizer, expr, match, cache";
 
 /// A plugin entry of a configuration.
 pub fn hostile_entry(mode: &str, more: &str) -> String {

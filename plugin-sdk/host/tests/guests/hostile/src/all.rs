@@ -322,7 +322,7 @@ fn use_cache(call: &Call) -> String {
     let space = |scope| Space { scope, version: version.clone() };
     let (own, common) = (space(Scope::Caller), space(Scope::Everyone));
     let found = [&own, &common].map(|space| cache::get(space, "k").map(|it| String::from_utf8_lossy(&it).into_owned()));
-    let put = [&own, &common].map(|space| cache::put(space, "k", call.caller().as_bytes(), 0));
+    let put = [&own, &common].map(|space| cache::put(space, "k", call.caller().as_bytes(), 0).map_err(|error| error.name()));
     cache::delete(&own, "other");
     format!("{found:?} {put:?}")
 }

@@ -78,7 +78,7 @@ fn ask(body: &str) -> Result<Response, Error> {
 fn said(response: Result<Response, Error>) -> String {
     match response {
         Ok(Response { status, body, .. }) => format!("{status} {}", String::from_utf8_lossy(&body)),
-        Err(error) => format!("{error:?}"),
+        Err(error) => error.name().to_owned(),
     }
 }
 
@@ -107,7 +107,7 @@ impl on_request::Guest for Guest {
             "say" => answer(said(ask(&text))),
             "headers" => match ask(&text) {
                 Ok(response) => answer(response.headers.iter().map(|it| format!("{}={};", it.name, it.value)).collect()),
-                Err(error) => answer(format!("{error:?}")),
+                Err(error) => answer(error.name().to_owned()),
             },
             "hurry" => answer(said(http::send(&Request { timeout_ms: 30, ..request(&text) }))),
             "many" => answer((0..6).map(|_| said(ask(&text)) + ";").collect()),
