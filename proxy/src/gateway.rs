@@ -344,7 +344,7 @@ impl Gateway {
         }
         let totals = model.targets.iter().map(|target| target.timeouts.total);
         down.finish_by(exchange.accepted.at + totals.max().unwrap_or_default());
-        Ok(down.wait(Box::pin(admit::guard::request(exchange))).await??)
+        Ok(down.wait(Box::pin(admit::guard::request(exchange)).as_mut()).await??)
     }
 
     /// The route plugins, likewise.
@@ -357,7 +357,7 @@ impl Gateway {
         if !chain::waits(&exchange.snapshot.chain, &[Hook::OnRoute]) {
             return Ok(routing::order(exchange, planned).await?);
         }
-        Ok(down.wait(Box::pin(routing::order(exchange, planned))).await??)
+        Ok(down.wait(Box::pin(routing::order(exchange, planned)).as_mut()).await??)
     }
 
     /// A raw call has one target, and the same plugins as any other.

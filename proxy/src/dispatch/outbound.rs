@@ -85,7 +85,7 @@ fn outgoing(call: OutboundCall) -> Result<Outgoing, HttpError> {
 }
 
 /// The whole response, as far as its limit goes. One over it closes its connection.
-async fn read(mut from: Upstream, most_bytes: usize) -> Result<HttpResponse, HttpError> {
+async fn read(mut from: Box<Upstream>, most_bytes: usize) -> Result<HttpResponse, HttpError> {
     let (status, headers) = (from.status(), from.headers().clone());
     let mut left = most_bytes
         .checked_sub(size(&headers))

@@ -108,7 +108,7 @@ impl Upstreams {
         timeouts: &Timeouts,
         outgoing: &Outgoing,
         may_reach: &(dyn Fn(IpAddr) -> bool + Sync),
-    ) -> Result<Upstream> {
+    ) -> Result<Box<Upstream>> {
         let mut peers = self.peers(provider, timeouts).await?;
         peers.retain(|peer| {
             peer.address()
@@ -128,7 +128,7 @@ impl Upstreams {
         provider: &Provider,
         timeouts: &Timeouts,
         outgoing: &Outgoing,
-    ) -> Result<Upstream> {
+    ) -> Result<Box<Upstream>> {
         let mut last = None;
         for peer in peers {
             match self.send_to(&peer, provider, timeouts, outgoing).await {

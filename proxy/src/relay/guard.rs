@@ -159,7 +159,7 @@ async fn guarded(
 ) -> std::result::Result<Result<AnswerView>, Stop> {
     if chain::waits(&exchange.snapshot.chain, &[Hook::OnResponse, Hook::OnEvent]) {
         // Boxed: what is rare must not make every answer's state larger.
-        return down.wait(Box::pin(shown_to_all(exchange, view))).await;
+        return down.wait(Box::pin(shown_to_all(exchange, view)).as_mut()).await;
     }
     Ok(shown_to_all(exchange, view).await)
 }

@@ -172,7 +172,7 @@ impl Pump<'_> {
         let taken = match self.events(batch.pieces, ended).await {
             // Boxed: what is rare must not make every stream's state larger.
             Ok(events) if self.guard.waits() => {
-                down.wait(Box::pin(self.guarded_waiting(events, ended))).await?
+                down.wait(Box::pin(self.guarded_waiting(events, ended)).as_mut()).await?
             }
             Ok(events) => self.guarded(events, ended),
             Err(fault) => Err(fault),
