@@ -47,13 +47,19 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only the errors are looked at")]
     struct Small {
-        name: String,
+        hooks: Vec<String>,
     }
 
     #[test]
     fn a_mistake_is_told_in_a_line_with_its_place() {
         let error = |text| parse::<Small>(text).unwrap_err();
-        assert_eq!(error("nam: x"), ":1:1: unknown field `nam`, expected one of name");
-        assert_eq!(error("name: x\nmore: [1\n"), ":2:7: unclosed bracket '['");
+        assert_eq!(
+            error("hook: x"),
+            ":1:1: unknown field `hook`, expected one of hooks"
+        );
+        assert_eq!(
+            error("# of a plugin\nhooks: [on-route\n"),
+            ":2:8: unclosed bracket '['"
+        );
     }
 }
