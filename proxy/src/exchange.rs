@@ -30,6 +30,22 @@ pub struct Exchange {
     pub plugins: Vec<PluginRun>,
 }
 
+/// What came and never became a request: a connection over the limit, a head that made no sense or did not come.
+#[derive(Debug)]
+pub struct TurnedAway {
+    pub id: Arc<str>,
+    /// When it began to be waited for.
+    pub at: Instant,
+    pub at_ms: u64,
+    /// The generation that would have served it.
+    pub generation: u64,
+    pub client: Option<IpAddr>,
+    pub fault: Box<Fault>,
+    /// What the client was told; 0 where it was told nothing.
+    pub status: u16,
+    pub bytes_out: u64,
+}
+
 /// What accept found.
 #[derive(Debug)]
 pub struct Accepted {
@@ -306,6 +322,14 @@ impl Dispatched {
             attempt.took = took;
         }
     }
+
+    /// What the provider of the attempt under way said, without the secrets that it was shown.
+    pub fn scrubbed(&self, said: Bytes) -> Bytes {
+        match (&self.served_by, self.attempts.last()) {
+            (Some(served), Some(attempt)) => served.target.provider.scrubbed(attempt.credential, said),
+            _ => said,
+        }
+    }
 }
 
 impl Exchange {
@@ -390,6 +414,8 @@ impl Exchange {
     /// Ends it in an error. What the caller is not told goes to the log, under the request's id.
     pub fn fail(&mut self, ending: Ending, fault: &Fault) {
         if let Some(detail) = &fault.detail {
+            let detail = self.dispatched.scrubbed(detail.clone().into());
+            let detail = String::from_utf8_lossy(&detail);
             log::info!("{}: {}: {detail}", self.accepted.id, fault.code);
         }
         self.relayed.ending = ending;

@@ -189,6 +189,21 @@ impl Fault {
         self.next == Next::TryNextTarget
     }
 
+    /// The same with other words: `change` gets every text that may hold a provider's.
+    pub fn with_words(mut self: Box<Self>, change: impl Fn(Bytes) -> Bytes) -> Box<Self> {
+        let text = |text: String| match String::from_utf8(change(text.into()).into()) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        };
+        self.message = text(self.message);
+        self.detail = self.detail.map(text);
+        self.verbatim = self.verbatim.map(|verbatim| Verbatim {
+            body: change(verbatim.body),
+            ..verbatim
+        });
+        self
+    }
+
     /// The body in OpenAI's envelope.
     pub fn body(&self) -> Bytes {
         match &self.verbatim {

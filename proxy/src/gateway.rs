@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -30,7 +29,7 @@ use crate::dispatch::attempt::{self, Failed};
 use crate::dispatch::plan::{self, Plan, Planned, Step};
 use crate::dispatch::upstream::Upstreams;
 use crate::dispatch::{outgoing, route as routing};
-use crate::exchange::{Attempt, Ending, Exchange, Kind, Outcome, Served, Terms};
+use crate::exchange::{Attempt, Ending, Exchange, Kind, Outcome, Served, Terms, TurnedAway};
 use crate::fault::{Fault, Result};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::head::Ours;
@@ -56,8 +55,6 @@ pub struct Gateway {
 pub struct Connection {
     gateway: Arc<Gateway>,
     peer: Option<SocketAddr>,
-    /// No request has been read yet.
-    is_new: AtomicBool,
     options: HttpServerOptions,
     _held: Held,
 }
@@ -95,7 +92,6 @@ impl Connection {
         Self {
             gateway,
             peer,
-            is_new: AtomicBool::new(true),
             options,
             _held: held,
         }
@@ -109,9 +105,19 @@ impl HttpServerApp for Connection {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let is_new = self.is_new.swap(false, Ordering::Relaxed);
+        let began = Instant::now();
         let limits = self.gateway.state.snapshot.load().limits.clone();
-        listen::read_head(&mut session, &limits, is_new, shutdown).await?;
+        match listen::read_head(&mut session, &limits, shutdown).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(fault) => {
+                let state = &self.gateway.state;
+                // Boxed: what is rare must not make every connection's state larger.
+                let refusing = Box::pin(listen::refuse_head(&mut session, state, self.peer, began, fault));
+                self.gateway.turned_away(&refusing.await);
+                return None;
+            }
+        }
         let peer = self.peer.map(|peer| peer.ip());
         if handshake::is_handshake(&session) {
             // Boxed: what is rare must not make every connection's state larger.
@@ -123,9 +129,11 @@ impl HttpServerApp for Connection {
             session.shutdown().await;
             return None;
         }
-        let settings = HttpPersistentSettings::for_session(&session);
+        let mut settings = HttpPersistentSettings::for_session(&session);
         let reusable = session.finish().await.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        let (stream, first_bytes) = listen::next_request(reusable, shutdown).await?;
+        settings.set_pipelined_prefix(first_bytes);
+        Some(ReusedHttpStream::new(stream, Some(settings)))
     }
 
     fn h2_options(&self) -> Option<H2Options> {
@@ -138,6 +146,11 @@ impl HttpServerApp for Connection {
 }
 
 impl Gateway {
+    /// Accounts for what never became a request.
+    pub fn turned_away(&self, away: &TurnedAway) {
+        settle::turned_away(&self.state, away);
+    }
+
     /// Serves one request; whether its connection may serve another.
     async fn serve(&self, session: &mut ServerSession, peer: Option<IpAddr>) -> bool {
         let snapshot = self.state.snapshot.load_full();
@@ -344,7 +357,9 @@ impl Gateway {
         }
         let totals = model.targets.iter().map(|target| target.timeouts.total);
         down.finish_by(exchange.accepted.at + totals.max().unwrap_or_default());
-        Ok(down.wait(Box::pin(admit::guard::request(exchange)).as_mut()).await??)
+        Ok(down
+            .wait(Box::pin(admit::guard::request(exchange)).as_mut())
+            .await??)
     }
 
     /// The route plugins, likewise.
@@ -357,7 +372,9 @@ impl Gateway {
         if !chain::waits(&exchange.snapshot.chain, &[Hook::OnRoute]) {
             return Ok(routing::order(exchange, planned).await?);
         }
-        Ok(down.wait(Box::pin(routing::order(exchange, planned)).as_mut()).await??)
+        Ok(down
+            .wait(Box::pin(routing::order(exchange, planned)).as_mut())
+            .await??)
     }
 
     /// A raw call has one target, and the same plugins as any other.
@@ -466,8 +483,10 @@ impl Gateway {
         terms: Terms,
     ) -> std::result::Result<Option<Failed>, Told> {
         let (status, theirs) = (upstream.status(), upstream.headers());
-        let streams = relay::head::is_event_stream(theirs);
-        let passes = terms.operation.is_none() && !streams && !relay::head::is_text(theirs);
+        // an error is read whole, whatever it calls itself: it may quote what nobody must see
+        let is_error = status >= 400;
+        let streams = relay::head::is_event_stream(theirs) && !is_error;
+        let passes = terms.operation.is_none() && !streams && !is_error && !relay::head::is_text(theirs);
         let mut head = match passes {
             true => Head::of_raw(status, theirs),
             false => Head::of_provider(status, theirs, (!streams).then_some(0)),

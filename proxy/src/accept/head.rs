@@ -53,7 +53,7 @@ pub fn presented_key(headers: &HeaderMap) -> Option<&str> {
 
 /// `req_` and 32 hex digits, unique within and, by its random start, across processes. It names a request and protects
 /// nothing, so it need not be unguessable.
-fn request_id() -> Arc<str> {
+pub fn request_id() -> Arc<str> {
     static START: std::sync::OnceLock<(u64, u64)> = std::sync::OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let (high, low) = START.get_or_init(|| (random_u64(), random_u64()));

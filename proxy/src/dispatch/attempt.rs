@@ -66,7 +66,7 @@ pub fn unanswered(step: &Step, fault: Box<Fault>) -> Failed {
         _ => Outcome::Connect,
     };
     Failed {
-        fault,
+        fault: fault.with_words(|said| step.scrubbed(said)),
         outcome,
         status: None,
     }
@@ -88,6 +88,7 @@ async fn refused(step: &Step, mut upstream: Box<Upstream>, status: u16) -> Faile
 /// What an answer means that is not the one asked for: its status, and its body.
 pub fn refusal(step: &Step, status: u16, headers: &HeaderMap, body: Bytes) -> Failed {
     let name = &step.planned.target.provider.name;
+    let body = step.scrubbed(body);
     let (fault, outcome) = match status {
         300..=399 => (redirected(name), Outcome::Broken),
         401..=403 => (credential_refused(step, status), Outcome::Credential),
@@ -140,7 +141,7 @@ fn try_elsewhere(step: &Step, status: u16, headers: &HeaderMap, body: &[u8]) -> 
     }
     let said = ErrorView::read(body)
         .and_then(|error| error.message)
-        .map(shortened);
+        .map(|said| shortened(step, said));
     let name = &step.planned.target.provider.name;
     let message = match said {
         Some(said) => format!("provider {name} answered {status}: {said}"),
@@ -212,14 +213,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 pub fn failed_in_stream(step: &Step, fault: Box<Fault>, outcome: Outcome) -> Failed {
     step.planned.health.failed();
     Failed {
-        fault,
+        fault: fault.with_words(|said| step.scrubbed(said)),
         outcome,
         status: Some(200),
     }
 }
 
-/// A provider's words in an error of ours: enough to understand, not a page.
-fn shortened(mut said: String) -> String {
+/// A provider's words in an error of ours: enough to understand, not a page. They are without secrets before they are cut,
+/// or half a secret would be left.
+fn shortened(step: &Step, said: String) -> String {
+    let said = step.scrubbed(said.into());
+    let mut said = String::from_utf8_lossy(&said).into_owned();
     said.truncate(said.floor_char_boundary(MOST_WORDS));
     said
 }

@@ -29,16 +29,21 @@ pub struct Tunnel {
 #[async_trait]
 impl L4Connect for Tunnel {
     async fn connect(&self, _: &SocketAddr) -> Result<Stream> {
+        Ok(self.connect_tcp().await?.into())
+    }
+}
+
+impl Tunnel {
+    /// The tunnel as the TCP connection that it is.
+    pub async fn connect_tcp(&self) -> Result<TcpStream> {
         let tunnel = tokio::time::timeout(self.timeout, self.open()).await;
         tunnel.or_err(
             ErrorType::ConnectTimedout,
             "the CONNECT proxy did not answer in time",
         )?
     }
-}
 
-impl Tunnel {
-    async fn open(&self) -> Result<Stream> {
+    async fn open(&self) -> Result<TcpStream> {
         let connected = TcpStream::connect(self.proxy).await;
         let mut stream = connected.or_err(ErrorType::ConnectError, "the CONNECT proxy cannot be reached")?;
         stream
@@ -50,7 +55,7 @@ impl Tunnel {
             .or_err(ErrorType::ConnectProxyFailure, "write")?;
         let head = read_head(&mut stream).await?;
         match status(&head) {
-            Some(200..=299) => Ok(stream.into()),
+            Some(200..=299) => Ok(stream),
             Some(code) => Error::e_explain(
                 ErrorType::ConnectProxyFailure,
                 format!("the CONNECT proxy said {code}"),

@@ -10,3 +10,4 @@ pub mod plan;
 pub mod route;
 pub mod trust;
 pub mod upstream;
+pub mod watch;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use penstock_plugin_host::{Candidate, Choice};
 
 use crate::dispatch::credentials::{self, Chosen};
@@ -30,6 +31,15 @@ pub struct Planned {
 pub struct Step {
     pub planned: Planned,
     pub credential: Chosen,
+}
+
+impl Step {
+    /// What the provider said, without the secrets that this try shows it.
+    pub fn scrubbed(&self, said: Bytes) -> Bytes {
+        let credential = self.credential.credential.as_ref();
+        let position = credential.map_or(0, |credential| credential.position);
+        self.planned.target.provider.scrubbed(position, said)
+    }
 }
 
 /// The tries that are left, best first.

@@ -25,6 +25,7 @@ use crate::dispatch::egress::Tunnel;
 use crate::dispatch::names::Names;
 use crate::dispatch::outgoing::{Outgoing, authority};
 use crate::dispatch::trust::Trusts;
+use crate::dispatch::watch::{Wait, Watched};
 use crate::fault::{Fault, Result};
 use crate::state::answer::{Interrupted, Source};
 use crate::state::snapshot::{Provider, Timeouts};
@@ -179,7 +180,7 @@ impl Upstreams {
     }
 
     async fn connect_http1(&self, peer: &HttpPeer) -> std::result::Result<Stream, Failure> {
-        let _gate = self.gate(peer, CONNECTING_AT_ONCE).await;
+        let _gate = self.gate(peer, CONNECTING_AT_ONCE).await?;
         self.http1.new_stream(peer).await.map_err(Failure::Connect)
     }
 
@@ -226,7 +227,7 @@ impl Upstreams {
 
     /// Waits its turn; whoever was before has probably made the connection that is needed.
     async fn connect_http2(&self, peer: &HttpPeer) -> std::result::Result<HttpSession, Failure> {
-        let _gate = self.gate(peer, CONNECTING_AT_ONCE_H2).await;
+        let _gate = self.gate(peer, CONNECTING_AT_ONCE_H2).await?;
         if let Some(session) = self
             .http2
             .reused_http_session(peer)
@@ -238,11 +239,21 @@ impl Upstreams {
         self.http2.new_http_session(peer).await.map_err(Failure::Connect)
     }
 
-    async fn gate(&self, peer: &HttpPeer, width: usize) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    /// Waits no longer than for a connection: behind a peer that does not answer, each would wait for all before it.
+    async fn gate(
+        &self,
+        peer: &HttpPeer,
+        width: usize,
+    ) -> std::result::Result<tokio::sync::OwnedSemaphorePermit, Failure> {
         let gate = self
             .gates
             .get_with(peer.reuse_hash(), || Arc::new(Semaphore::new(width)));
-        gate.acquire_owned().await.ok()
+        let patience = peer.options.connection_timeout.unwrap_or(Duration::MAX);
+        let turn = tokio::time::timeout(patience, gate.acquire_owned()).await;
+        turn.ok().and_then(std::result::Result::ok).ok_or_else(|| {
+            let why = "too many connections to the provider are being made already";
+            Failure::Connect(Error::explain(ErrorType::ConnectTimedout, why))
+        })
     }
 
     /// Where a provider's connections go to: one peer for each of its addresses, in the order to try them.
@@ -271,6 +282,25 @@ impl Upstreams {
             peer
         };
         Ok(addresses.into_iter().map(peer).collect())
+    }
+
+    /// The same for connections that break when `wait` is in vain.
+    pub async fn watched_peers(
+        &self,
+        provider: &Provider,
+        timeouts: &Timeouts,
+        wait: &Wait,
+    ) -> Result<Vec<HttpPeer>> {
+        let mut peers = self.peers(provider, timeouts).await?;
+        for peer in &mut peers {
+            let proxy = provider.connect_proxy.as_ref().zip(peer.address().as_inet());
+            let watched = Watched {
+                tunnel: proxy.map(|(proxy, address)| tunnel(provider, proxy, *address, timeouts)),
+                wait: wait.clone(),
+            };
+            peer.options.custom_l4 = Some(Arc::new(watched));
+        }
+        Ok(peers)
     }
 }
 

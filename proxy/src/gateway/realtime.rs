@@ -6,7 +6,7 @@ mod session;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use http::HeaderValue;
@@ -16,10 +16,9 @@ use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_http::RequestHeader;
 use pingora_proxy::{HttpProxy, http_proxy};
-use tokio::sync::watch;
 
 use self::carrier::Carrier;
-use self::session::Session;
+use self::session::{LONGEST_SESSION, Session};
 use super::{Gateway, Settled};
 use crate::accept::{handshake, head, listen};
 use crate::admit::guard::Admission;
@@ -135,27 +134,14 @@ async fn carry(
     // a caller may listen for as long as it likes
     wire.set_read_timeout(None);
     wire.set_write_timeout(Some(WRITE_TIMEOUT));
-    let (session, until) = Session::new(gateway, exchange, ready);
+    let session = Session::new(gateway, exchange, ready);
     wire.set_connection_user_context(Some(Box::new(session)));
     let carried = gateway.realtime.proxy().process_new_http(wire, shutdown);
     tokio::select! {
         biased;
         _ = carried => {}
         // what is dropped here closes both connections and settles the session
-        () = overdue(until) => {}
-    }
-}
-
-/// Resolves when the time that a session named has come; it may name another one meanwhile.
-async fn overdue(mut until: watch::Receiver<Instant>) {
-    loop {
-        let next = *until.borrow_and_update();
-        tokio::select! {
-            () = tokio::time::sleep_until(next.into()) => return,
-            changed = until.changed() => if changed.is_err() {
-                return std::future::pending().await;
-            },
-        }
+        () = tokio::time::sleep(LONGEST_SESSION) => {}
     }
 }
 

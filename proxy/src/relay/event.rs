@@ -44,6 +44,14 @@ impl Event {
         })
     }
 
+    /// The same event with other bytes, of which there must be as many: what was found in it is where it was.
+    pub fn with_bytes(mut self, change: impl FnOnce(Bytes) -> Bytes) -> Self {
+        let length = self.frame.raw.len();
+        self.frame.raw = change(self.frame.raw);
+        debug_assert_eq!(self.frame.raw.len(), length);
+        self
+    }
+
     pub fn raw(&self) -> &Bytes {
         &self.frame.raw
     }

@@ -172,7 +172,8 @@ impl Pump<'_> {
         let taken = match self.events(batch.pieces, ended).await {
             // Boxed: what is rare must not make every stream's state larger.
             Ok(events) if self.guard.waits() => {
-                down.wait(Box::pin(self.guarded_waiting(events, ended)).as_mut()).await?
+                down.wait(Box::pin(self.guarded_waiting(events, ended)).as_mut())
+                    .await?
             }
             Ok(events) => self.guarded(events, ended),
             Err(fault) => Err(fault),
@@ -205,6 +206,12 @@ impl Pump<'_> {
             self.reader.push(plain);
             while let Some(frame) = self.reader.next().map_err(|_| unreadable())? {
                 let event = Event::read(self.terms.operation, frame).map_err(|_| unreadable())?;
+                let event = match &event.view {
+                    Some(view) if view.is_error => {
+                        event.with_bytes(|said| self.exchange.dispatched.scrubbed(said))
+                    }
+                    _ => event,
+                };
                 if self.note(&event) {
                     events.push(event);
                 }

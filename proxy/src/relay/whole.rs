@@ -35,6 +35,7 @@ pub async fn relay(
     upstream.finish().await;
     let parsed = body.and_then(|body| match terms.operation {
         Some(operation) => parse(body, operation).map(Body::Read),
+        None if head.status >= 400 => Ok(Body::Unread(exchange.dispatched.scrubbed(body))),
         None => Ok(Body::Unread(body)),
     });
     let guarded = match parsed {

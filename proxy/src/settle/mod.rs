@@ -11,8 +11,8 @@ use penstock_plugin_host::{Hook, Plugin, Ran, Summary};
 use tokio::runtime::Handle;
 
 use crate::chain::{self, micros, off_worker_waiting};
-use crate::exchange::{Exchange, Verdict};
-use crate::state::State;
+use crate::exchange::{Exchange, TurnedAway, Verdict};
+use crate::state::{State, clock};
 
 /// Settles a request. Called exactly once for each, by the exchange's owner.
 pub fn settle(state: &State, exchange: &mut Exchange) {
@@ -52,6 +52,20 @@ fn account(state: &State, exchange: &mut Exchange) {
     meter::count(&state.metrics, exchange);
     if state.records.is_wanted() {
         state.records.push(record::line(exchange));
+    }
+}
+
+/// Accounts for what never became a request: all of it is counted, and as much of it recorded as a disk can take.
+pub fn turned_away(state: &State, away: &TurnedAway) {
+    let (metrics, fault) = (&state.metrics, &away.fault);
+    metrics.turned_away.with_label_values(&[&*fault.code]).inc();
+    if let Some(limit) = fault.limit {
+        metrics.rejected.with_label_values(&[limit]).inc();
+    }
+    if state.records.is_wanted()
+        && let Some(unrecorded) = state.turned_away.take(clock::now_ms())
+    {
+        state.records.push(record::turned_away(away, unrecorded));
     }
 }
 

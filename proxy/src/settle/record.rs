@@ -1,11 +1,13 @@
 //! The one line that is written about a request: who, what, where to, how it ended, what it cost in time. Never content.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use penstock_llm::usage::TokenCount;
+use penstock_llm::usage::{TokenCount, Usage};
 
-use crate::exchange::{Accepted, Attempt, Exchange, PluginRun};
+use crate::exchange::{Accepted, Attempt, Ending, Exchange, Kind, PluginRun, TurnedAway};
+use crate::fault::ErrorMark;
 use crate::settle::json::Object;
 use crate::settle::usage;
 use crate::state::clock;
@@ -21,7 +23,8 @@ pub fn line(exchange: &Exchange) -> Vec<u8> {
         what(exchange, record);
         record.objects("attempts", &exchange.dispatched.attempts, attempt);
         record.objects("plugins", &exchange.plugins, plugin);
-        record.object("usage", |usage| tokens(exchange, usage));
+        let (usage, source) = usage::of(exchange);
+        record.object("usage", |line| tokens(&usage, source, line));
         if let Some(metered) = exchange.relayed.metered {
             record.flag("metered", metered);
         }
@@ -35,16 +38,57 @@ pub fn line(exchange: &Exchange) -> Vec<u8> {
     line
 }
 
+/// The record of what never became a request, in the same form, with how many before it went without one.
+pub fn turned_away(away: &TurnedAway, unrecorded: u64) -> Vec<u8> {
+    let mut line = Vec::with_capacity(USUAL_LENGTH);
+    Object::write(&mut line, |record| {
+        record.word("time", clock::rfc3339(away.at_ms).as_str());
+        record.word("id", &away.id);
+        record.number("generation", away.generation);
+        record.null("key");
+        client(away.client, record);
+        record.word("operation", Kind::Unknown.label());
+        record.word("method", "");
+        record.word("path", "");
+        record.null("model");
+        record.flag("stream", false);
+        record.number("status", u64::from(away.status));
+        record.word("ending", Ending::Refused.label());
+        record.object("error", |line| error(&away.fault.mark(), line));
+        record.objects("attempts", &[], attempt);
+        record.objects("plugins", &[], plugin);
+        record.object("usage", |line| {
+            tokens(&Usage::default(), usage::Source::None, line);
+        });
+        record.number("unrecorded", unrecorded);
+        record.object("bytes", |bytes| {
+            bytes.number("in", 0);
+            bytes.number("out", away.bytes_out);
+        });
+        record.object("us", |us| {
+            let total = micros(away.at.elapsed());
+            us.number("total", total);
+            us.null("first_byte");
+            us.null("first_token");
+            us.number("overhead", total);
+        });
+    });
+    line.push(b'\n');
+    line
+}
+
 fn who(exchange: &Exchange, record: &mut Object<'_>) {
-    let Accepted {
-        at_ms, id, client, ..
-    } = &exchange.accepted;
+    let Accepted { at_ms, id, .. } = &exchange.accepted;
     record.word("time", clock::rfc3339(*at_ms).as_str());
     record.word("id", id);
     record.number("generation", exchange.snapshot.generation);
     let caller = exchange.admitted.caller.as_ref();
     record.text_or_null("key", caller.map(|caller| &*caller.name));
-    match client {
+    client(exchange.accepted.client, record);
+}
+
+fn client(address: Option<IpAddr>, record: &mut Object<'_>) {
+    match address {
         Some(address) => record.word("client", spelled(address).as_str()),
         None => record.null("client"),
     }
@@ -65,13 +109,15 @@ fn what(exchange: &Exchange, record: &mut Object<'_>) {
     record.number("status", u64::from(relayed.status));
     record.word("ending", relayed.ending.label());
     match &relayed.error {
-        Some(mark) => record.object("error", |error| {
-            error.word("type", mark.kind);
-            error.text("code", &mark.code);
-            error.word("cause", mark.cause);
-        }),
+        Some(mark) => record.object("error", |line| error(mark, line)),
         None => record.null("error"),
     }
+}
+
+fn error(mark: &ErrorMark, line: &mut Object<'_>) {
+    line.word("type", mark.kind);
+    line.text("code", &mark.code);
+    line.word("cause", mark.cause);
 }
 
 fn attempt(attempt: &Attempt, line: &mut Object<'_>) {
@@ -95,8 +141,7 @@ fn plugin(run: &PluginRun, line: &mut Object<'_>) {
     line.number("us", micros(run.took));
 }
 
-fn tokens(exchange: &Exchange, line: &mut Object<'_>) {
-    let (usage, source) = usage::of(exchange);
+fn tokens(usage: &Usage, source: usage::Source, line: &mut Object<'_>) {
     let mut count = |name, tokens: Option<TokenCount>| line.number_or_null(name, tokens.map(|count| count.0));
     count("prompt", usage.prompt);
     count("completion", usage.completion);
@@ -116,7 +161,7 @@ fn times(exchange: &Exchange, line: &mut Object<'_>) {
     line.number("overhead", micros(total.saturating_sub(relayed.upstream_wait)));
 }
 
-fn spelled(address: &std::net::IpAddr) -> String {
+fn spelled(address: IpAddr) -> String {
     let mut text = String::with_capacity(40);
     // writing into memory cannot fail
     let _ = write!(text, "{address}");

@@ -325,6 +325,8 @@ pub enum Auth {
 pub struct Model {
     /// `gpt-4o-mini`, or `openai/*` for all that start so.
     pub name: Field<String>,
+    /// What the list of models says of its age, such as `2024-07-18T00:00:00Z`. Default: when this gateway first had it.
+    pub created: Field<String>,
     /// In order of preference.
     pub targets: List<Target>,
 }

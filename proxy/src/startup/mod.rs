@@ -32,7 +32,7 @@ use crate::startup::problem::{Findings, Mark, Problem, Problems};
 use crate::startup::reload::Reloader;
 use crate::startup::sources::{Seen, reason};
 use crate::state::clock;
-use crate::state::snapshot::{RecordSink, Snapshot};
+use crate::state::snapshot::{Models, RecordSink, Snapshot};
 
 pub use sources::Environment;
 
@@ -154,7 +154,13 @@ pub fn load(
     environment: Environment,
 ) -> Result<Startup, Problems> {
     let mut seen = Seen::default();
-    let reading = read(&source, &environment, engine, &Chain::default(), &mut seen)?;
+    let reading = read(
+        &source,
+        &environment,
+        engine,
+        &Before::nothing(&Chain::default()),
+        &mut seen,
+    )?;
     reading.log_warnings();
     let Reading {
         checked,
@@ -227,7 +233,13 @@ pub fn check(source: &ConfigSource, environment: &Environment) -> Result<Summary
         chain,
         warnings,
         ..
-    } = read(source, environment, None, &Chain::default(), &mut Seen::default())?;
+    } = read(
+        source,
+        environment,
+        None,
+        &Before::nothing(&Chain::default()),
+        &mut Seen::default(),
+    )?;
     Ok(Summary {
         models: checked.snapshot.models.iter().count(),
         providers: checked.snapshot.providers.len(),
@@ -253,12 +265,26 @@ impl Reading {
     }
 }
 
-/// Reads everything anew, taking unchanged plugins over from `before`. Every file that was asked for is noted in `seen`.
+/// What a reading takes over from the generation before.
+struct Before<'a> {
+    /// Plugins that have not changed.
+    chain: &'a Chain,
+    /// Since when there are its models.
+    models: Option<&'a Models>,
+}
+
+impl<'a> Before<'a> {
+    fn nothing(chain: &'a Chain) -> Self {
+        Self { chain, models: None }
+    }
+}
+
+/// Reads everything anew, but for what is as it was before. Every file that was asked for is noted in `seen`.
 fn read(
     source: &ConfigSource,
     environment: &Environment,
     engine: Option<PluginEngine>,
-    before: &Chain,
+    before: &Before<'_>,
     seen: &mut Seen,
 ) -> Result<Reading, Problems> {
     let mut findings = Findings::new(source.name().into());
@@ -283,6 +309,7 @@ fn read(
         environment,
         seen,
         now_ms: clock::now_ms(),
+        known: before.models,
     };
     let mut checked = checker.check(&file);
     let plans = std::mem::take(&mut checked.plugins);
@@ -290,7 +317,7 @@ fn read(
         || new_engine(checked.settings.plugin_cache.as_deref(), &mut findings),
         Some,
     );
-    let loaded = engine.map(|engine| (Chain::load(plans, before, &engine, &mut findings), engine));
+    let loaded = engine.map(|engine| (Chain::load(plans, before.chain, &engine, &mut findings), engine));
     let ((checked, chain, engine), warnings) =
         findings.conclude(loaded.map(|(chain, engine)| (checked, chain, engine)))?;
     Ok(Reading {

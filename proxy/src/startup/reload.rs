@@ -19,7 +19,7 @@ use crate::startup::certificates::{CertificateSet, Certificates};
 use crate::startup::chain::Chain;
 use crate::startup::problem::{Mark, Problem, Problems};
 use crate::startup::sources::{Environment, Seen};
-use crate::startup::{ConfigSource, ProcessSettings, Reading, read};
+use crate::startup::{Before, ConfigSource, ProcessSettings, Reading, read};
 use crate::state::snapshot::Snapshot;
 
 /// How often files are looked at without being told: where the kernel reports nothing (network mounts, some containers),
@@ -66,16 +66,21 @@ impl Reloader {
     /// differs from what that one was read from.
     pub fn reload(&mut self) -> Result<u64, Problems> {
         let mut seen = Seen::default();
+        let before = self.snapshot.load_full();
         let outcome = read(
             &self.source,
             &self.environment,
             Some(self.engine.clone()),
-            &self.chain,
+            &Before {
+                chain: &self.chain,
+                models: Some(&before.models),
+            },
             &mut seen,
         );
         self.latest = seen;
         let reading = outcome?;
-        let running = self.snapshot.load().generation;
+        let running = before.generation;
+        drop(before);
         if self.latest.same_content(&self.accepted) {
             return Ok(running);
         }

@@ -19,6 +19,7 @@ use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::server::Fds;
 use pingora_core::services::Service as _;
 use pingora_core::services::listening::Service;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -78,6 +79,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         generations: Default::default(),
         counters: Default::default(),
         health: Default::default(),
+        turned_away: Default::default(),
         records: Records::open(&settings.record, metrics.records_dropped.clone())?,
         repeats: Repeats::new(&snapshot.load().idempotency),
         metrics,
@@ -102,6 +104,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         let front = Front {
             gateway: gateway.clone(),
             proxy_protocol: listener.proxy_protocol && listener.tls.is_none(),
+            clients: client_verifier(listener, certificates.as_ref()),
         };
         addresses.push(serve(&calls, front, listener, certificates, stopping.clone())?);
     }
@@ -267,6 +270,15 @@ fn serve<A: ServerApp + Send + Sync + 'static>(
     let bound = Some(Arc::new(Mutex::new(bound)));
     runtime.spawn(async move { service.start_service(bound, stopping, 1).await });
     Ok(address)
+}
+
+fn client_verifier(
+    listener: &ListenerSettings,
+    certificates: Option<&Arc<Certificates>>,
+) -> Option<Arc<dyn ClientCertVerifier>> {
+    let asks = listener.tls.is_some_and(|tls| tls.client_certificates);
+    let certificates = certificates.filter(|_| asks)?;
+    Some(certificates.clone())
 }
 
 fn tls_settings(certificates: &Arc<Certificates>, clients: bool) -> io::Result<TlsSettings> {

@@ -10,7 +10,9 @@ pub mod idempotency;
 pub mod inflate;
 pub mod meters;
 pub mod metrics;
+pub mod quota;
 pub mod records;
+pub mod scrub;
 pub mod secret;
 pub mod snapshot;
 
@@ -31,5 +33,7 @@ pub struct State {
     pub health: health::Health,
     pub metrics: Arc<metrics::Metrics>,
     pub records: records::Records,
+    /// Of records about what never became a request.
+    pub turned_away: quota::Quota,
     pub repeats: idempotency::Repeats,
 }

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use penstock_plugin_host::Plugin;
 
 use crate::state::health::HealthHandle;
 use crate::state::meters::Meters;
+use crate::state::scrub::scrub;
 use crate::state::secret::{KeyHash, Secret};
 
 /// Everything that one request sees of the configuration. Replaced whole; a request keeps the one it started with.
@@ -213,6 +215,11 @@ impl Models {
             .or_else(|| self.prefixes.iter().find(|model| model.pattern.matches(name)))
     }
 
+    /// The model that the config calls so, `*` included.
+    pub fn named(&self, name: &str) -> Option<&Arc<Model>> {
+        self.listed.iter().find(|model| *model.name == *name)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
         self.listed.iter()
     }
@@ -315,6 +322,19 @@ pub struct Provider {
     /// An HTTP proxy to reach it by, with CONNECT.
     pub connect_proxy: Option<ConnectProxy>,
     pub timeouts: Timeouts,
+}
+
+impl Provider {
+    /// What this provider said, without the secrets that it was shown: providers quote keys in their errors, whole or
+    /// masked. `credential` is the position of the one that was used.
+    pub fn scrubbed(&self, credential: u32, said: Bytes) -> Bytes {
+        let used = self.credentials.iter().filter(|one| one.position == credential);
+        let own = self.headers.iter().map(|(_, value)| value);
+        let own = own.filter(|value| value.is_sensitive());
+        used.map(|one| one.secret.expose())
+            .chain(own.filter_map(|value| value.to_str().ok()))
+            .fold(said, |said, secret| scrub(secret, said))
+    }
 }
 
 /// One key of a provider. `position` is how records and metrics name it.

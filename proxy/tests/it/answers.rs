@@ -246,6 +246,28 @@ fn an_answer_that_ends_with_its_connection_is_whole_too() {
     assert_eq!(gateway.record()["ending"], "complete");
 }
 
+#[test]
+fn trailers_of_an_answer_are_taken_in_and_the_connection_serves_the_next_call() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let whole = r#"{ "choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}"#;
+    for (request, kind, body) in [
+        (CHAT, "application/json", whole),
+        (CHAT_STREAM_USAGE, "text/event-stream", ODD_STREAM),
+    ] {
+        let mut client = gateway.begin("/v1/chat/completions", request);
+        let call = provider.call();
+        let headers = [("content-type", kind), ("trailer", "x-checksum")];
+        call.begin(200, &headers);
+        call.chunk(body);
+        call.raw(b"0\r\nx-checksum: 1\r\ncontent-length: 7\r\n\r\n");
+        let answer = client.answer();
+        assert_eq!(answer.text(), body);
+        assert_eq!(answer.header("x-checksum"), None);
+    }
+    assert_eq!(provider.connections(), 1);
+}
+
 /// PAIN L06, R03: who served it, on which generation, after how many tries, and under which id the record has it.
 #[test]
 fn pain_l06_an_answer_says_who_served_it_and_the_record_says_the_same() {
@@ -372,4 +394,48 @@ fn the_provider_gets_its_own_credential_and_not_the_callers_key() {
         "nothing is asked for that has to be undone"
     );
     drop(client);
+}
+
+/// An age of 0 would be 1970; one that changes from call to call would be none.
+#[test]
+fn a_model_is_as_old_as_the_configuration_says_or_as_it_has_been_here() {
+    let provider = Provider::start();
+    let config = |models: &str| {
+        format!(
+            "providers: {{main: {{base_url: \"{}\", auth: none}}}}\nmodels:\n{models}",
+            provider.url()
+        )
+    };
+    let targets = "targets: [{provider: main, model: \"x\"}]";
+    let dated = format!("  - {{name: dated, created: \"2024-07-18T00:00:00Z\", {targets}}}\n");
+    let plain = format!("  - {{name: plain, {targets}}}\n  - {{name: \"any/*\", {targets}}}\n");
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.expect("after 1970").as_secs()
+    };
+    let before = now();
+    let gateway = Gateway::of(&config(&format!("{dated}{plain}")));
+    let after = now();
+    let ages = || -> Vec<(String, u64)> {
+        let list = gateway.get("/v1/models").json();
+        let models = list["data"].as_array().expect("a list");
+        let age = |model: &Value| Some((model["id"].as_str()?.to_owned(), model["created"].as_u64()?));
+        models.iter().map(|model| age(model).expect("a model")).collect()
+    };
+    let first = ages();
+    assert_eq!(first[0], ("dated".to_owned(), 1_721_260_800));
+    for (name, created) in &first[1..] {
+        assert!((before..=after).contains(created), "{name}: {created}");
+    }
+    assert_eq!(ages(), first);
+    assert_eq!(gateway.get("/v1/models/any/thing").json()["created"], first[2].1);
+    // what is known of a model is not forgotten when the configuration changes
+    let undated = dated.replace("created: \"2024-07-18T00:00:00Z\", ", "");
+    let new = format!("  - {{name: new, {targets}}}\n");
+    assert_eq!(gateway.change(&config(&format!("{undated}{plain}{new}"))), Ok(2));
+    let changed = ages();
+    assert_eq!(changed[..3], first);
+    assert!((before..=now()).contains(&changed[3].1));
+    let refused = gateway.change(&config(&dated.replace("2024-07-18T00", "yesterday")));
+    assert!(refused.expect_err("no time").contains("not a time of RFC 3339"));
 }

@@ -385,9 +385,10 @@ fn a_page_that_does_not_exist_is_404() {
 }
 
 #[test]
-fn what_is_no_http_is_answered_400_and_closed() {
+fn what_is_no_http_is_answered_400_closed_and_recorded() {
     let provider = Provider::start();
     let gateway = Gateway::before(&provider);
+    let mut ids = Vec::new();
     for bytes in [
         "GARBAGE OF SOME LENGTH\r\n\r\n",
         "GET / HTTP/9.9\r\nhost: gateway.test\r\n\r\n",
@@ -401,9 +402,107 @@ fn what_is_no_http_is_answered_400_and_closed() {
             (400, "invalid_http"),
             "{bytes:?}"
         );
+        assert_eq!(answer.header("x-penstock-generation"), Some("1"));
+        ids.push(answer.header("x-request-id").expect("an id").to_owned());
         assert!(client.is_closed());
     }
     provider.saw_nothing();
+    let records = gateway.records(3);
+    for (record, id) in records.iter().zip(&ids) {
+        assert_eq!(record["id"], *id);
+        assert_eq!(
+            (&record["status"], &record["ending"], &record["error"]["code"]),
+            (&400.into(), &"refused".into(), &"invalid_http".into())
+        );
+        assert_eq!(
+            (&record["client"], &record["unrecorded"]),
+            (&"127.0.0.1".into(), &0.into())
+        );
+    }
+    assert_eq!(
+        gateway.metric(r#"penstock_turned_away_total{code="invalid_http"}"#),
+        3.0
+    );
+    assert_eq!(gateway.stop().len(), 3);
+}
+
+#[test]
+fn a_head_that_breaks_off_is_recorded() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let first = request("GET", "/v1/models", KEY, &[]);
+    let starts: [&[u8]; 4] = [
+        b"G",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway.test\r\nx-cut",
+        &[&first, b"P".as_slice()].concat(),
+        &[&first, b"POST /v1/chat/completions HTTP/1.1\r\n".as_slice()].concat(),
+    ];
+    for start in starts {
+        let mut client = gateway.connect();
+        client.send(start);
+        if start.starts_with(&first) {
+            assert_eq!(client.answer().status(), 200);
+        }
+        client.finish();
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status(), answer.error_code().as_str()),
+            (400, "incomplete_http")
+        );
+        assert!(client.is_closed());
+    }
+    // one that does not even listen any more
+    let mut client = gateway.connect();
+    client.send(starts[1]);
+    client.reset();
+    let records = gateway.records(7);
+    let is_cut = |record: &&serde_json::Value| record["error"]["code"] == "incomplete_http";
+    assert_eq!(records.iter().filter(is_cut).count(), 5);
+    provider.saw_nothing();
+}
+
+#[test]
+fn a_connection_that_never_asks_for_anything_leaves_no_record() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    gateway.connect().close();
+    gateway.connect().reset();
+    let mut client = gateway.connect();
+    client.send(request("GET", "/v1/models", KEY, &[]));
+    assert_eq!(client.answer().status(), 200);
+    client.close();
+    assert_eq!(gateway.stop().len(), 1);
+}
+
+/// Whoever can open connections must not decide how fast a disk fills up.
+#[test]
+fn a_flood_of_what_is_no_request_is_no_flood_of_records() {
+    const FLOOD: u32 = 150;
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let began = std::time::Instant::now();
+    for _ in 0..FLOOD {
+        let mut client = gateway.connect();
+        client.send("GARBAGE OF SOME LENGTH\r\n\r\n");
+        assert_eq!(client.answer().status(), 400);
+    }
+    let seconds = began.elapsed().as_secs() + 2;
+    assert_eq!(
+        gateway.metric(r#"penstock_turned_away_total{code="invalid_http"}"#),
+        f64::from(FLOOD)
+    );
+    let records = gateway.stop();
+    let recorded = records.len() as u64;
+    assert!(recorded >= 10, "{recorded} records");
+    assert!(
+        recorded <= 10 * seconds,
+        "{recorded} records in {seconds} s at most"
+    );
+    let unrecorded: u64 = records
+        .iter()
+        .map(|record| record["unrecorded"].as_u64().expect("a number"))
+        .sum();
+    assert!(recorded + unrecorded <= u64::from(FLOOD));
 }
 
 /// Two readers of one message that disagree on where it ends are a hole.
@@ -426,9 +525,16 @@ fn a_request_with_ambiguous_framing_is_refused() {
         client.try_send("0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n");
         let answer = client.answer();
         assert_eq!(answer.status(), 400, "{headers:?}");
+        answer.error_code();
         assert!(client.is_closed(), "{headers:?}");
     }
     provider.saw_nothing();
+    for record in gateway.records(odd.len()) {
+        assert_eq!(
+            (&record["status"], &record["error"]["cause"]),
+            (&400.into(), &"caller".into())
+        );
+    }
 }
 
 const KEYS: &str = r#"
@@ -606,4 +712,93 @@ fn a_compressed_request_is_undone_and_a_bad_one_refused() {
     let odd = gateway.send(post_with(CHAT_PATH, KEY, &[("content-encoding", "lzw")], CHAT));
     check(&odd, &told(415, "unsupported_content_encoding", ""), "lzw");
     assert_eq!(provider.calls(), CODINGS.len());
+}
+
+/// Callers branch on `type`, and SDKs choose the class of their error by the status.
+#[test]
+fn each_status_has_its_type() {
+    let provider = Provider::start();
+    let lines = r#"
+limits: {body_bytes: 2000, body_deadline_ms: 200}
+models: [{name: m, targets: [{provider: main}]}]
+keys: [{name: team, key: "env:KEY", models: [m]}]
+"#;
+    let gateway = Gateway::with(&provider, lines);
+    let chat = |body: &str| post(CHAT_PATH, KEY, body);
+    let slow = request("POST", CHAT_PATH, KEY, &[("content-length", "100")]);
+    let cases = [
+        (chat("{"), 400, "invalid_request_error"),
+        (post(CHAT_PATH, "wrong", CHAT), 401, "authentication_error"),
+        (chat(&CHAT.replace("\"m\"", "\"other\"")), 403, "permission_error"),
+        (post("/nowhere", KEY, CHAT), 404, "not_found_error"),
+        (request("PUT", CHAT_PATH, KEY, &[]), 405, "invalid_request_error"),
+        (slow, 408, "timeout"),
+        (chat(&"x".repeat(3000)), 413, "request_too_large"),
+    ];
+    for (bytes, status, kind) in cases {
+        let answer = gateway.send(bytes);
+        let error = &answer.json()["error"];
+        assert_eq!(
+            (answer.status(), error["type"].as_str()),
+            (status, Some(kind)),
+            "{}",
+            answer.text()
+        );
+    }
+    provider.saw_nothing();
+    for (status, kind) in [(429, "rate_limit_error"), (500, "server_error"), (504, "timeout")] {
+        let mut client = gateway.begin(CHAT_PATH, CHAT);
+        provider.call().answer_json(status, "{}");
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status(), answer.json()["error"]["type"].as_str()),
+            (status, Some(kind))
+        );
+    }
+}
+
+#[test]
+fn bad_input_over_http2_is_refused_alike() {
+    use crate::harness::http2;
+    let provider = Provider::start();
+    let gateway = Gateway::with(&provider, "limits: {body_bytes: 1000}");
+    let too_large = "x".repeat(2000);
+    let cases: [(&str, &str, &str, u16, &str); 7] = [
+        (CHAT_PATH, KEY, "{", 400, "invalid_json"),
+        (
+            CHAT_PATH,
+            KEY,
+            r#"{"model":"a","model":"b","messages":[]}"#,
+            400,
+            "duplicate_key",
+        ),
+        (
+            CHAT_PATH,
+            KEY,
+            r#"{"messages":[]}"#,
+            400,
+            "missing_required_parameter",
+        ),
+        (CHAT_PATH, KEY, &too_large, 413, "request_too_large"),
+        (CHAT_PATH, "wrong", CHAT, 401, "invalid_api_key"),
+        ("/nowhere", KEY, CHAT, 404, "unknown_url"),
+        ("/v1/models", KEY, CHAT, 405, "method_not_allowed"),
+    ];
+    http2::runtime().block_on(async {
+        let mut client = http2::Client::connect(gateway.address).await;
+        for (path, key, body, status, code) in cases {
+            let answer = client.post(path, key, body.to_owned()).await;
+            assert_eq!(answer.status().as_u16(), status, "{path} {code}");
+            assert!(answer.headers().contains_key("x-request-id"));
+            let body: serde_json::Value = serde_json::from_slice(&http2::whole(answer).await).unwrap();
+            assert_eq!(body["error"]["code"], code);
+        }
+    });
+    provider.saw_nothing();
+    let records = gateway.records(cases.len());
+    for (.., status, code) in cases {
+        let is_it = |record: &&serde_json::Value| record["error"]["code"] == code;
+        let record = records.iter().find(is_it).expect("a record of each");
+        assert_eq!(record["status"], status, "{code}");
+    }
 }

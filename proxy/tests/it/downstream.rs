@@ -27,7 +27,15 @@ listeners:
 "#;
 
 fn with_tls(provider: &Provider, authority: &Authority, lines: &str) -> Gateway {
-    let folder = tempfile::tempdir().unwrap();
+    with_tls_in(tempfile::tempdir().unwrap(), provider, authority, lines)
+}
+
+fn with_tls_in(
+    folder: tempfile::TempDir,
+    provider: &Provider,
+    authority: &Authority,
+    lines: &str,
+) -> Gateway {
     write(folder.path(), "first", &authority.certify("first.test"));
     write(folder.path(), "second", &authority.certify("*.second.test"));
     fs::write(folder.path().join("authority.pem"), authority.pem()).unwrap();
@@ -125,6 +133,45 @@ fn a_listener_that_asks_for_certificates_lets_nobody_in_without() {
         assert!(!is_let_in);
     }
     assert_eq!(provider.calls(), 2);
+}
+
+#[test]
+fn a_client_whose_authority_was_taken_away_cannot_resume_its_session() {
+    let (provider, authority, successor) = (Provider::start(), Authority::new(), Authority::new());
+    let lines = TLS.replace("      sni", "      client_ca: clients.pem\n      sni");
+    let folder = tempfile::tempdir().unwrap();
+    let write_clients = |folder: &std::path::Path, authority: &Authority| {
+        fs::write(folder.join("clients.pem"), authority.pem()).unwrap();
+    };
+    write_clients(folder.path(), &authority);
+    let gateway = with_tls_in(folder, &provider, &authority, &lines);
+    let own = authority.certify("client.test");
+    let ask = request("GET", "/v1/models", KEY, &[]);
+    for versions in [[&rustls::version::TLS13], [&rustls::version::TLS12]] {
+        let config = authority.client_with(&versions, Some(&own), &[]);
+        let call = || tls::resumed(gateway.address, &config, "first.test", &ask);
+        assert_eq!(call(), (false, Some(200)));
+        assert_eq!(call(), (true, Some(200)));
+        // any other change of the files leaves its session alone
+        write(gateway.folder(), "second", &authority.certify("*.second.test"));
+        gateway.running().reload.reload_now().unwrap();
+        assert_eq!(call(), (true, Some(200)));
+        write_clients(gateway.folder(), &successor);
+        gateway.running().reload.reload_now().unwrap();
+        assert_eq!(call().1, None);
+        write_clients(gateway.folder(), &authority);
+        gateway.running().reload.reload_now().unwrap();
+    }
+    let codes: Vec<serde_json::Value> = gateway
+        .records(8)
+        .iter()
+        .map(|record| record["error"]["code"].clone())
+        .filter(|code| !code.is_null())
+        .collect();
+    assert_eq!(
+        codes,
+        ["client_certificate_refused", "client_certificate_refused"]
+    );
 }
 
 #[test]
@@ -228,6 +275,11 @@ fn a_balancer_may_name_the_client_by_the_proxy_protocol() {
     let mut client = gateway.connect();
     client.try_send(request("GET", "/v1/models", KEY, &[]));
     assert!(client.is_closed(), "without the header nobody is let in");
+    let record = gateway.records(4).remove(3);
+    assert_eq!(
+        (&record["status"], &record["error"]["code"]),
+        (&0.into(), &"invalid_proxy_header".into())
+    );
 }
 
 #[test]

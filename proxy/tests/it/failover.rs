@@ -11,6 +11,7 @@ use crate::harness::calls::{
 use crate::harness::gateway::{CREDENTIAL, Gateway, KEY, OTHER_CREDENTIAL};
 use crate::harness::message::Message;
 use crate::harness::provider::{Call, Provider, refusing};
+use crate::harness::squeeze::compressed;
 use crate::harness::{gateway, log};
 
 /// Model `m` goes to `a`, then to `b`.
@@ -486,4 +487,137 @@ fn pain_q02_no_secret_turns_up_in_answers_records_metrics_or_logs() {
         assert!(!seen.contains(canary), "{seen}");
         assert!(!log::has(canary));
     }
+}
+
+/// What a provider says of the credential that it was shown, and what is left of it.
+fn echoes() -> [(String, String); 3] {
+    let masked = format!(
+        "{}****************{}",
+        &CREDENTIAL[..7],
+        &CREDENTIAL[CREDENTIAL.len() - 4..]
+    );
+    let dotted = format!("{}...", &CREDENTIAL[..12]);
+    [CREDENTIAL.to_owned(), masked, dotted].map(|shown| {
+        let hidden = "*".repeat(shown.len());
+        let say = |key: &str| format!("Incorrect API key provided: {key} (see the manual)");
+        (say(&shown), say(&hidden))
+    })
+}
+
+fn check_unseen(gateway: &Gateway, seen: &str) {
+    let everything = [seen, &gateway.records_text(), &gateway.metrics()].concat();
+    for canary in [CREDENTIAL, &CREDENTIAL[..12]] {
+        assert!(!everything.contains(canary), "{canary} in {everything}");
+        assert!(!log::has(canary), "{canary} was logged");
+    }
+    // too short to look for among ids
+    assert!(!seen.contains(&CREDENTIAL[CREDENTIAL.len() - 4..]), "{seen}");
+}
+
+/// PAIN Q02: a provider that quotes the gateway's credential in its error, in full or masked, is not quoted so.
+#[test]
+fn pain_q02_a_credential_that_a_provider_quotes_in_an_error_is_overwritten() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let mut seen = String::new();
+    for (said, shown) in echoes() {
+        // the caller's own mistake: the provider's body as it is, but for the key
+        for status in [400, 404, 409, 422] {
+            let mut client = gateway.begin(CHAT_PATH, CHAT);
+            provider.call().answer_json(status, error(&said));
+            let answer = client.answer();
+            assert_eq!((answer.status(), answer.text()), (status, error(&shown).as_str()));
+            seen.push_str(answer.text());
+        }
+        let mut client = gateway.begin(CHAT_PATH, CHAT);
+        provider.call().answer_with(
+            400,
+            &[("content-type", "application/json"), ("content-encoding", "gzip")],
+            compressed("gzip", error(&said).as_bytes()),
+        );
+        assert_eq!(client.answer().text(), error(&shown));
+        // any other is quoted in an error of the gateway's
+        let quoting: [&dyn Fn(Call); 4] = [
+            &|call| call.answer_json(429, error(&said)),
+            &|call| call.answer_json(500, error(&said)),
+            &|call| call.answer_json(200, error(&said)),
+            &|call| call.stream(&[&format!("data: {}\n\n", error(&said))]),
+        ];
+        for quote in quoting {
+            let mut client = gateway.begin(CHAT_PATH, CHAT_STREAM);
+            quote(provider.call());
+            let answer = client.answer();
+            assert!(answer.status() >= 429, "{}", answer.text());
+            assert!(answer.error_message().contains(&shown), "{}", answer.text());
+            seen.push_str(answer.text());
+        }
+        // and one that breaks an answer off stands in the answer
+        let mut client = gateway.begin(CHAT_PATH, CHAT_STREAM);
+        let event = |said: &str| format!("data: {}\n\n", error(said));
+        provider.call().stream(&[ROLE, &says("x"), &event(&said)]);
+        let answer = client.answer();
+        assert_eq!(answer.text(), [ROLE, &says("x"), &event(&shown)].concat());
+        seen.push_str(answer.text());
+    }
+    // what is no HTTP is told to nobody, but logged
+    let mut client = gateway.begin(CHAT_PATH, CHAT);
+    provider
+        .call()
+        .raw(format!("HTTP/1.1 key {CREDENTIAL}\r\n\r\n").as_bytes());
+    seen.push_str(client.answer().text());
+    gateway.records(3 * 10 + 1);
+    check_unseen(&gateway, &seen);
+}
+
+/// A long message is cut; not in the middle of a key.
+#[test]
+fn pain_q02_half_a_credential_is_not_left_where_a_message_is_cut() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    for length in 970..1000 {
+        let mut client = gateway.begin(CHAT_PATH, CHAT);
+        provider
+            .call()
+            .answer_json(500, error(&format!("{} {CREDENTIAL}", "x".repeat(length))));
+        assert!(!client.answer().text().contains("sk-upstream"));
+    }
+}
+
+#[test]
+fn pain_q02_a_credential_that_a_raw_answer_quotes_is_overwritten() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let mut seen = String::new();
+    for (said, shown) in echoes() {
+        for (status, kind) in [
+            (400, "application/json"),
+            (500, "text/plain"),
+            (503, "application/octet-stream"),
+            (404, "text/event-stream"),
+        ] {
+            let mut client = gateway.begin("/main/audio/speech", r#"{"model":"m"}"#);
+            provider.call().answer(status, kind, error(&said));
+            let answer = client.answer();
+            assert_eq!((answer.status(), answer.text()), (status, error(&shown).as_str()));
+            assert_eq!(answer.header("content-type"), Some(kind));
+            seen.push_str(answer.text());
+        }
+    }
+    check_unseen(&gateway, &seen);
+}
+
+/// Its header may hold a secret of the provider's, too, and need not be the credential.
+#[test]
+fn pain_q02_a_secret_header_that_a_provider_quotes_is_overwritten() {
+    let provider = Provider::start();
+    let gateway = Gateway::of(&format!(
+        "providers:\n  main: {{base_url: \"{}\", auth: none, headers: {{x-tenant: \"env:OTHER_CREDENTIAL\"}}}}",
+        provider.url()
+    ));
+    let mut client = gateway.begin(CHAT_PATH, CHAT);
+    provider
+        .call()
+        .answer_json(400, error(&format!("unknown tenant {OTHER_CREDENTIAL}")));
+    let hidden = "*".repeat(OTHER_CREDENTIAL.len());
+    assert_eq!(client.answer().text(), error(&format!("unknown tenant {hidden}")));
 }

@@ -60,8 +60,18 @@ fn more_connections_than_the_limit_are_turned_away() {
     assert_eq!(second.answer().status(), 200);
     let mut third = gateway.connect();
     third.try_send(request("GET", "/v1/models", KEY, &[]));
-    check_overloaded(&third.answer(), "limits.connections");
+    let answer = third.answer();
+    check_overloaded(&answer, "limits.connections");
     assert!(third.is_closed());
+    let record = gateway.records(3).remove(2);
+    assert_eq!(
+        Some(record["id"].as_str().unwrap()),
+        answer.header("x-request-id")
+    );
+    assert_eq!(
+        (&record["status"], &record["ending"], &record["error"]["code"]),
+        (&503.into(), &"refused".into(), &"overloaded".into())
+    );
     first.close();
     eventually("a place is free again", || {
         let mut next = gateway.connect();
@@ -99,7 +109,7 @@ fn more_body_bytes_than_the_limit_are_told_to_come_back() {
 #[test]
 fn a_head_that_drips_is_cut_off() {
     let provider = Provider::start();
-    let gateway = Gateway::with(&provider, "limits: {header_deadline_ms: 200}");
+    let gateway = Gateway::with(&provider, "limits: {header_deadline_ms: 500}");
     let mut client = gateway.connect();
     client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-drip: ");
     // as long as it is let
@@ -117,7 +127,80 @@ fn a_head_that_drips_is_cut_off() {
     let answer = client.answer();
     assert_eq!(answer.status(), 408);
     assert!(client.is_closed());
+    // and the second head of a connection, dripping or not
+    let mut client = gateway.connect();
+    client.send(request("GET", "/v1/models", KEY, &[]));
+    assert_eq!(client.answer().status(), 200);
+    client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-drip: ");
+    let answer = client.answer();
+    assert_eq!(
+        (answer.status(), answer.error_code().as_str()),
+        (408, "request_timeout")
+    );
+    assert!(client.is_closed());
     provider.saw_nothing();
+    let slow = gateway
+        .records(4)
+        .iter()
+        .filter(|record| record["error"]["code"] == "request_timeout")
+        .count();
+    assert_eq!(slow, 3);
+}
+
+#[test]
+fn trailers_are_bounded_and_cannot_hide_a_request() {
+    let provider = Provider::start();
+    let gateway = Gateway::with(&provider, "limits: {body_deadline_ms: 500}");
+    let begun = || {
+        let mut client = gateway.connect();
+        client.send(request(
+            "POST",
+            CHAT_PATH,
+            KEY,
+            &[("transfer-encoding", "chunked")],
+        ));
+        client.send(format!("{:x}\r\n{CHAT}\r\n0\r\n", CHAT.len()));
+        client
+    };
+    // too many of them; a bare line feed; a body's end that is none
+    let long = format!("x-trailer: {}\r\n", "x".repeat(1000)).repeat(100);
+    let hidden = "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n";
+    for trailers in [
+        format!("{long}\r\n"),
+        format!("x: y\n\r\n{hidden}"),
+        format!("x: y\r\r\n\r\n{hidden}"),
+    ] {
+        let mut client = begun();
+        client.try_send(&trailers);
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status(), answer.error_code().as_str()),
+            (400, "invalid_body"),
+            "{}",
+            &trailers[..20]
+        );
+        assert!(client.is_closed(), "{}", &trailers[..20]);
+    }
+    // without an end
+    let mut client = begun();
+    client.send("x-trailer: y\r\n");
+    let answer = client.answer();
+    assert_eq!(
+        (answer.status(), answer.error_code().as_str()),
+        (408, "request_timeout")
+    );
+    assert!(client.is_closed());
+    provider.saw_nothing();
+    gateway.records(4);
+    // what looks like a request is a trailer, for us as for anybody who stands before us
+    let mut client = begun();
+    client.send(hidden);
+    let call = provider.call();
+    assert_eq!(call.request.text(), CHAT);
+    call.answer_json(200, ANSWER);
+    assert_eq!(client.answer().text(), ANSWER);
+    client.close();
+    assert_eq!(gateway.stop().len(), 5);
 }
 
 #[test]

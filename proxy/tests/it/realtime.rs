@@ -522,6 +522,26 @@ fn a_refused_handshake_is_an_error_in_openais_shape() {
 }
 
 #[test]
+fn pain_q02_a_credential_that_a_refused_handshake_quotes_is_overwritten() {
+    let error = |key: &str| {
+        format!(r#"{{"error":{{"message":"Incorrect API key provided: {key} (see the manual)"}}}}"#)
+    };
+    for shown in [CREDENTIAL, "sk-upstr************4d01"] {
+        let (said, hidden) = (error(shown), error(&"*".repeat(shown.len())));
+        let (answer, _) = answered_by(|call| call.answer_json(400, &said));
+        assert_eq!((answer.status(), answer.text()), (400, hidden.as_str()));
+        // in pieces, however they are cut
+        let (answer, _) = answered_by(|call| {
+            call.begin(400, &[("content-type", "application/json")]);
+            said.as_bytes().chunks(5).for_each(|piece| call.chunk(piece));
+            call.end();
+        });
+        assert_eq!((answer.status(), answer.text()), (400, hidden.as_str()));
+        assert!(answer.is_whole);
+    }
+}
+
+#[test]
 fn an_answer_that_changes_the_frames_opens_no_session() {
     let (answer, _) = answered_by(|call| {
         call.raw(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: x\r\nsec-websocket-extensions: permessage-deflate\r\n\r\n");
@@ -692,19 +712,81 @@ fn a_caller_that_leaves_before_the_session_is_open_is_noticed() {
 }
 
 #[test]
-fn a_provider_that_never_answers_the_handshake_is_given_up_on() {
+fn pain_c13_a_provider_that_never_answers_the_handshake_is_a_504() {
     let provider = Provider::start();
-    let gateway = Gateway::with(&provider, "timeouts: {connect_ms: 100, first_byte_ms: 200}");
-    let mut caller = knock(&gateway, PAGE, KEY, &[]);
-    let call = provider.call();
-    call.wait_gone();
-    assert!(caller.is_closed());
+    let gateway = Gateway::with(&provider, "timeouts: {connect_ms: 10000, first_byte_ms: 200}");
+    for is_hasty in [false, true] {
+        let mut caller = knock(&gateway, PAGE, KEY, &[]);
+        if is_hasty {
+            caller.send(b"\x81\x80\0\0\0\0");
+        }
+        let call = provider.call();
+        // half a head is no answer either
+        call.raw(b"HTTP/1.1 101 Switching");
+        let answer = caller.answer();
+        assert_eq!(
+            (answer.status(), answer.error_code().as_str()),
+            (504, "upstream_timeout")
+        );
+        assert!(answer.error_message().contains("main"), "{}", answer.text());
+        assert_eq!(answer.json()["error"]["attempts"][0]["outcome"], "timeout");
+        call.wait_gone();
+        assert!(caller.is_closed());
+    }
+    for record in gateway.records(2) {
+        assert_eq!(
+            (&record["ending"], &record["error"]["code"], &record["status"]),
+            (&"failed".into(), &"upstream_timeout".into(), &504.into())
+        );
+        assert_eq!(record["attempts"][0]["outcome"], "timeout");
+    }
+}
+
+#[test]
+fn pain_c13_a_session_goes_to_the_next_target_when_one_never_answers() {
+    let (silent, speaker) = (Provider::start(), Speaker::start());
+    let gateway = Gateway::of(&format!(
+        "{}\nmodels: [{{name: gpt-realtime, targets: [{{provider: silent, timeouts: {{first_byte_ms: 200}}}}, {{provider: open}}]}}]",
+        crate::harness::gateway::providers(&[("silent", &silent.url()), ("open", &speaker.url())])
+    ));
+    let dialled = dial(gateway.address, PAGE, AUTHORIZED);
+    let unanswered = silent.call();
+    let met = speaker.met();
+    let (caller, opened) = joined(dialled);
+    unanswered.wait_gone();
+    assert_eq!(opened.headers()["x-penstock-provider"], "open");
+    part(caller, met);
     let record = gateway.record();
     assert_eq!(
-        (&record["ending"], &record["error"]["code"]),
-        (&"failed".into(), &"upstream_timeout".into())
+        (
+            &record["attempts"][0]["outcome"],
+            &record["attempts"][1]["outcome"]
+        ),
+        (&"timeout".into(), &"served".into())
     );
-    assert_eq!(record["attempts"][0]["outcome"], "timeout");
+}
+
+/// The time for the first byte is for the handshake only: afterwards either side may be silent for long.
+#[test]
+fn a_silence_in_an_open_session_is_no_missing_answer() {
+    let speaker = Speaker::start();
+    let gateway = Gateway::of(&format!(
+        "{}\ntimeouts: {{first_byte_ms: 1000}}",
+        crate::harness::gateway::providers(&[("main", &speaker.url())])
+    ));
+    let (caller, mut met) = session(&gateway, &speaker);
+    let quiet = Duration::from_millis(1500);
+    met.socket
+        .get_ref()
+        .set_read_timeout(Some(quiet))
+        .expect("a TCP socket");
+    let silence = met.socket.read().expect_err("nobody says anything");
+    assert!(
+        matches!(&silence, tungstenite::Error::Io(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+        "{silence}"
+    );
+    patient(met.socket.get_ref());
+    part(caller, met);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use crate::harness::calls::CHAT;
 use crate::harness::client::{post, request};
 use crate::harness::gateway::{Gateway, KEY};
+use crate::harness::http2;
 use crate::harness::message::{Message, find};
 use crate::harness::provider::Provider;
 use crate::harness::recordings;
@@ -269,6 +271,78 @@ fn a_chunked_request_reaches_the_provider_whole_and_with_a_length() {
     client.send(post("/v1/chat/completions", KEY, odd("m", false)));
     provider.call().answer_json(200, ANSWER);
     assert_eq!(client.answer().text(), ANSWER);
+}
+
+/// Trailers come after all that is decided by headers, so they decide nothing: neither who calls, nor where the body ends.
+#[test]
+fn trailers_of_a_request_are_taken_in_and_go_no_further() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let trailers =
+        "content-length: 3\r\nauthorization: Bearer sk-trailer\r\nx-trailer: GET / HTTP/1.1\r\n\r\n";
+    let end = format!("0\r\n{trailers}");
+    let next = request("GET", "/v1/models", KEY, &[]);
+    for size in [1, 7, usize::MAX] {
+        let headers = [
+            ("transfer-encoding", "chunked"),
+            ("trailer", "x-trailer, content-length"),
+            ("te", "trailers"),
+        ];
+        let mut client = gateway.connect();
+        client.send(request("POST", "/v1/chat/completions", KEY, &headers));
+        client.send(format!("{:x}\r\n{CHAT}\r\n", CHAT.len()));
+        // the next request follows at once
+        let rest = [end.as_bytes(), &next].concat();
+        rest.chunks(size.min(rest.len()))
+            .for_each(|piece| client.send(piece));
+        let call = provider.call();
+        assert_eq!(call.request.text(), CHAT);
+        let head = String::from_utf8_lossy(&call.request.head).to_lowercase();
+        assert!(
+            !head.contains("trailer") && !head.contains("transfer-encoding"),
+            "{head}"
+        );
+        call.answer_json(200, ANSWER);
+        assert_eq!(client.answer().text(), ANSWER, "pieces of {size}");
+        assert_eq!(client.answer().json()["object"], "list", "pieces of {size}");
+    }
+    // the caller is who the headers say, not the trailers
+    let mut client = gateway.connect();
+    client.send(request(
+        "POST",
+        "/v1/chat/completions",
+        "",
+        &[("transfer-encoding", "chunked")],
+    ));
+    client.try_send(format!(
+        "{:x}\r\n{CHAT}\r\n0\r\nauthorization: Bearer {KEY}\r\n\r\n",
+        CHAT.len()
+    ));
+    assert_eq!(client.answer().status(), 401);
+    assert_eq!(provider.calls(), 3);
+    gateway.records(7);
+}
+
+#[test]
+fn trailers_of_an_http2_request_are_taken_in_and_go_no_further() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    http2::runtime().block_on(async {
+        let mut client = http2::Client::connect(gateway.address).await;
+        let trailers = [("x-trailer", "1"), ("authorization", "Bearer sk-trailer")];
+        let (answer, ()) = tokio::join!(
+            client.post_with_trailers("/v1/chat/completions", KEY, CHAT, &trailers),
+            async {
+                let call = tokio::task::block_in_place(|| provider.call());
+                assert_eq!(call.request.text(), CHAT);
+                assert_eq!(find(&call.request.head, b"trailer"), None);
+                call.answer_json(200, ANSWER);
+            }
+        );
+        assert_eq!(answer.status(), 200);
+        assert_eq!(http2::whole(answer).await, ANSWER);
+    });
+    gateway.record();
 }
 
 #[test]

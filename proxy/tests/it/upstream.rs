@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH, CHAT_STREAM, DONE, FINISH, says};
-use crate::harness::client::post;
+use crate::harness::client::{Client, post};
+use crate::harness::eventually;
 use crate::harness::gateway::{Gateway, KEY};
 use crate::harness::http2;
 use crate::harness::provider::Provider;
@@ -273,4 +274,84 @@ fn a_name_that_does_not_exist_is_told_as_such() {
         (502, "upstream_unreachable")
     );
     assert_eq!(gateway.record()["attempts"][0]["outcome"], "connect");
+}
+
+/// One write is what makes the fast path fast; on a loopback it arrives as one read.
+#[test]
+fn a_request_reaches_its_provider_in_one_write() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let gateway = Gateway::of(&crate::harness::gateway::providers(&[("main", &url)]));
+    let client = gateway.begin(CHAT_PATH, CHAT);
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut read = vec![0; 64 * 1024];
+    let length = stream.read(&mut read).unwrap();
+    assert!(read.starts_with(b"POST /v1/chat/completions HTTP/1.1\r\n"));
+    assert!(read[..length].ends_with(CHAT.as_bytes()));
+    client.close();
+}
+
+/// Handshakes are what costs: a burst at a cold start must not begin one for every call at once, and one that never ends
+/// is given up on like any connection that does not come about.
+#[test]
+fn pain_a03_only_so_many_handshakes_with_a_provider_are_under_way_at_a_time() {
+    const AT_ONCE: usize = 32;
+    const CALLS: u16 = 40;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let gateway = Gateway::of(&format!(
+        "providers:\n  main: {{base_url: \"https://127.0.0.1:{}/v1\", auth: none}}\ntimeouts: {{connect_ms: 3000}}",
+        silent.local_addr().unwrap().port()
+    ));
+    let mut clients: Vec<Client> = (0..CALLS).map(|_| gateway.begin(CHAT_PATH, CHAT)).collect();
+    let mut accepted = Vec::new();
+    let mut accept = || accepted.extend(std::iter::from_fn(|| silent.accept().ok()));
+    eventually("every call is under way", || {
+        accept();
+        (gateway.metric("penstock_requests_in_flight") > f64::from(CALLS) - 0.5).then_some(())
+    });
+    accept();
+    assert!(accepted.len() <= AT_ONCE, "{} at once", accepted.len());
+    // the others have their turn when the first are given up on
+    for client in &mut clients {
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status(), answer.error_code().as_str()),
+            (502, "upstream_unreachable")
+        );
+    }
+    for record in gateway.records(CALLS.into()) {
+        assert_eq!(record["attempts"][0]["outcome"], "connect");
+    }
+}
+
+#[test]
+fn pain_a03_behind_a_dead_provider_nobody_waits_for_everybody_else() {
+    const CALLS: usize = 10;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let provider = Provider::start();
+    let gateway = Gateway::of(&format!(
+        r#"
+providers:
+  dead: {{base_url: "https://127.0.0.1:{}/v1", auth: none, http2: true, timeouts: {{connect_ms: 1000}}}}
+  alive: {{base_url: "{}", auth: none}}
+models: [{{name: m, targets: [{{provider: dead}}, {{provider: alive}}]}}]
+"#,
+        silent.local_addr().unwrap().port(),
+        provider.url()
+    ));
+    let mut clients: Vec<Client> = (0..CALLS).map(|_| gateway.begin(CHAT_PATH, CHAT)).collect();
+    for _ in 0..CALLS {
+        provider.call().answer_json(200, ANSWER);
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().text(), ANSWER);
+    }
+    // one handshake at a time with HTTP/2: had each had its turn, there would have been as many as calls
+    let handshakes = std::iter::from_fn(|| silent.accept().ok()).count();
+    assert!((1..CALLS).contains(&handshakes), "{handshakes}");
+    for record in gateway.records(CALLS) {
+        assert_eq!(record["attempts"][0]["outcome"], "connect");
+    }
 }

@@ -119,9 +119,7 @@ impl ProxyHttp for Carrier {
         ctx: &mut Carried,
     ) -> Result<Option<Duration>> {
         let session = carried(ctx)?;
-        if let Some(body) = body {
-            session.passed_down(body);
-        }
+        session.passed_down(body, end)?;
         if end {
             session.ended_by(Side::Provider);
         }

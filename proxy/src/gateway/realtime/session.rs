@@ -5,20 +5,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Version, header};
 use pingora_core::protocols::ALPN;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use tokio::sync::watch;
 
 use super::{Gateway, Ready, Settled, WRITE_TIMEOUT, ours, tell};
 use crate::dispatch::attempt::{self, Failed};
 use crate::dispatch::outgoing;
 use crate::dispatch::plan::{Plan, Step};
 use crate::dispatch::upstream::{self, Upstreams};
+use crate::dispatch::watch::Wait;
 use crate::exchange::{Ending, Outcome, Served};
 use crate::fault::{Cause, Fault};
 use crate::relay::realtime::Meter;
@@ -31,7 +31,10 @@ use crate::state::metrics::OneMore;
 const LONGEST_SILENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Providers end a session after 30 to 60 minutes; nothing is for ever.
-const LONGEST_SESSION: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_SESSION: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest refusal that is passed on.
+const MOST_REFUSAL_BYTES: usize = 256 * 1024;
 
 /// A session from its handover to its record, which is written when this is dropped.
 pub struct Session {
@@ -42,6 +45,10 @@ pub struct Session {
     step: Option<Step>,
     /// The addresses that are left of its provider.
     peers: VecDeque<HttpPeer>,
+    /// For its answer to the handshake.
+    wait: Wait,
+    /// The body of a refusal that is passed on, as far as it has come.
+    refusal: Option<BytesMut>,
     began: Instant,
     under_way: Option<UnderWay>,
     /// Why the last try failed.
@@ -49,8 +56,6 @@ pub struct Session {
     meter: Meter,
     open: Option<OneMore>,
     left: Option<Side>,
-    /// When it has to be open, then when it has to be over.
-    until: watch::Sender<Instant>,
     handed_over: Instant,
     exchange: Settled,
 }
@@ -63,47 +68,46 @@ pub(super) enum Side {
 }
 
 impl Session {
-    pub(super) fn new(
-        gateway: &Gateway,
-        exchange: Settled,
-        ready: Ready,
-    ) -> (Self, watch::Receiver<Instant>) {
+    pub(super) fn new(gateway: &Gateway, exchange: Settled, ready: Ready) -> Self {
         let now = Instant::now();
-        let (until, overdue) = watch::channel(now + LONGEST_SESSION);
-        let session = Self {
+        Self {
             upstreams: gateway.upstreams.clone(),
             plan: ready.plan,
             protocols: ready.protocols,
             step: None,
             peers: VecDeque::new(),
+            wait: Wait::new(LONGEST_SESSION),
+            refusal: None,
             began: now,
             under_way: None,
             fault: None,
             meter: Meter::default(),
             open: None,
             left: None,
-            until,
             handed_over: now,
             exchange,
-        };
-        (session, overdue)
+        }
     }
 
     /// The next address to try: of the target under way, else of the next one.
     pub(super) async fn next_peer(&mut self) -> Result<Box<HttpPeer>> {
         loop {
-            if let (Some(step), Some(peer)) = (&self.step, self.peers.pop_front()) {
-                let timeouts = step.planned.target.timeouts;
-                let answer_due = Instant::now() + timeouts.connect + timeouts.first_byte;
-                self.until.send_replace(answer_due);
+            if self.step.is_some()
+                && let Some(peer) = self.peers.pop_front()
+            {
                 return Ok(Box::new(peer));
             }
             let Some(step) = self.plan.take_next() else {
                 return Error::e_explain(ErrorType::ConnectError, "no target is left");
             };
             let (provider, timeouts) = (step.planned.target.provider.clone(), step.planned.target.timeouts);
+            self.wait = Wait::new(timeouts.first_byte);
             self.begin(step.clone());
-            match self.upstreams.peers(&provider, &timeouts).await {
+            match self
+                .upstreams
+                .watched_peers(&provider, &timeouts, &self.wait)
+                .await
+            {
                 Ok(peers) => self.peers = peers.into_iter().map(for_session).collect(),
                 Err(fault) => self.failed(attempt::unanswered(&step, fault)),
             }
@@ -138,11 +142,12 @@ impl Session {
         !self.peers.is_empty() || !self.plan.is_empty()
     }
 
-    /// The handshake as it goes to the provider.
+    /// The handshake as it goes to the provider, whose answer is waited for from now on.
     pub(super) fn outgoing(&mut self) -> Result<RequestHeader> {
         let Some(step) = &self.step else {
             return Error::e_explain(ErrorType::InternalError, "no try is under way");
         };
+        self.wait.begin();
         match outgoing::handshake(&self.exchange, step, self.protocols.clone()) {
             Ok(outgoing) => {
                 let mut head = RequestHeader::build(
@@ -208,7 +213,7 @@ impl Session {
         exchange.relayed.status = 101;
         exchange.relayed.first_byte = Some(now - exchange.accepted.at);
         self.open = Some(OneMore::of(&exchange.state.metrics.realtime_sessions));
-        self.until.send_replace(now + LONGEST_SESSION);
+        self.wait.end();
         self.step = None;
     }
 
@@ -217,6 +222,7 @@ impl Session {
     fn refused(&mut self, step: &Step, failed: Failed, theirs: &HeaderMap) -> Result<()> {
         let status = failed.status.unwrap_or(502);
         if failed.fault.verbatim.is_some() && is_json(theirs) {
+            self.refusal = Some(BytesMut::new());
             self.exchange.dispatched.served_by = Some(Served {
                 target: step.planned.target.clone(),
                 model: step.planned.model.clone(),
@@ -253,6 +259,7 @@ impl Session {
         let Some(step) = self.step.clone() else { return };
         let provider = &step.planned.target.provider;
         let fault = match error.etype() {
+            _ if self.wait.is_over() => upstream::out_of_time(provider),
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => upstream::out_of_time(provider),
             _ => upstream::broken_off(provider),
         };
@@ -283,12 +290,25 @@ impl Session {
         self.exchange.accepted.body_bytes += bytes.len() as u64;
     }
 
-    /// Bytes on their way to the caller.
-    pub(super) fn passed_down(&mut self, bytes: &Bytes) {
-        self.exchange.relayed.bytes_out += bytes.len() as u64;
-        if self.open.is_some() {
-            self.meter.pass(bytes);
+    /// Bytes on their way to the caller. A refusal waits for its end: it may quote what nobody must see.
+    pub(super) fn passed_down(&mut self, body: &mut Option<Bytes>, end: bool) -> Result<()> {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.extend_from_slice(&body.take().unwrap_or_default());
+            if refusal.len() > MOST_REFUSAL_BYTES {
+                return Error::e_explain(ErrorType::InvalidHTTPHeader, "the refusal is too long");
+            }
+            if end {
+                let said = std::mem::take(refusal).freeze();
+                *body = Some(self.exchange.dispatched.scrubbed(said));
+            }
         }
+        if let Some(bytes) = body {
+            self.exchange.relayed.bytes_out += bytes.len() as u64;
+            if self.open.is_some() {
+                self.meter.pass(bytes);
+            }
+        }
+        Ok(())
     }
 
     /// A side has ended the session; the first one counts.
@@ -306,16 +326,9 @@ impl Session {
 
     /// Writes down how it ended, for the record.
     fn close(&mut self) {
-        let is_late = Instant::now() >= *self.until.borrow();
+        let lasted = self.handed_over.elapsed();
         let exchange = &mut self.exchange;
-        exchange.relayed.upstream_wait += self.handed_over.elapsed();
-        if let Some(step) = self.step.as_ref().filter(|_| is_late) {
-            let fault = upstream::out_of_time(&step.planned.target.provider);
-            exchange
-                .dispatched
-                .note(self.began.elapsed(), Some((Outcome::Timeout, None)));
-            exchange.fail(Ending::Failed, &fault);
-        }
+        exchange.relayed.upstream_wait += lasted;
         if self.open.is_none() {
             return;
         }
@@ -324,7 +337,7 @@ impl Session {
         exchange.relayed.events = self.meter.events();
         match self.left {
             _ if self.meter.is_closed() => exchange.relayed.ending = Ending::Complete,
-            _ if is_late => exchange.fail(Ending::Failed, &too_long()),
+            _ if lasted >= LONGEST_SESSION => exchange.fail(Ending::Failed, &too_long()),
             Some(Side::Provider) => exchange.fail(Ending::Truncated, &cut()),
             Some(Side::Caller) | None => exchange.relayed.ending = Ending::Cancelled,
         }
@@ -349,13 +362,14 @@ fn for_session(mut peer: HttpPeer) -> HttpPeer {
     peer
 }
 
-/// A page for humans is no error for an SDK.
+/// A page for humans is no error for an SDK, and what is compressed was not asked for.
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    let is_plain = !headers.contains_key(header::CONTENT_ENCODING);
+    is_plain && essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn ending_of(fault: &Fault) -> Ending {

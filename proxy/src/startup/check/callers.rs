@@ -154,14 +154,7 @@ impl Checker<'_> {
 
     fn expiry(&mut self, field: &Field<String>) -> Option<u64> {
         let text = field.value.as_deref()?;
-        let Some(expires_ms) = clock::parse_rfc3339(text) else {
-            self.findings.problem(
-                field.mark,
-                "not a time of RFC 3339",
-                "such as \"2027-01-01T00:00:00Z\"",
-            );
-            return None;
-        };
+        let expires_ms = self.time(text, field.mark)?;
         if expires_ms <= self.now_ms {
             self.findings.warning(
                 field.mark,

@@ -24,6 +24,7 @@ use crate::startup::files;
 use crate::startup::problem::{Findings, Mark};
 use crate::startup::shape::Field;
 use crate::startup::sources::{Environment, Seen, reason};
+use crate::state::clock;
 use crate::state::meters::Meters;
 use crate::state::snapshot::{Idempotency, Limits, Models, RecordSink, Snapshot, Timeouts};
 
@@ -47,8 +48,10 @@ pub struct Checker<'a> {
     pub folder: &'a Path,
     pub environment: &'a Environment,
     pub seen: &'a mut Seen,
-    /// Milliseconds since 1970, to tell a key that has expired.
+    /// Milliseconds since 1970, to tell a key that has expired, and a model that is new.
     pub now_ms: u64,
+    /// The models of the generation before, if there was one.
+    pub known: Option<&'a Models>,
 }
 
 /// No wait is longer than a day: a number above it is a mistake in the unit.
@@ -197,6 +200,16 @@ impl Checker<'_> {
                 .or_else(|| variable("XDG_CACHE_HOME").map(|home| home.join("penstock")))
                 .or_else(|| variable("HOME").map(|home| home.join(".cache/penstock"))),
         }
+    }
+
+    /// Milliseconds since 1970.
+    fn time(&mut self, text: &str, mark: Mark) -> Option<u64> {
+        let time_ms = clock::parse_rfc3339(text);
+        if time_ms.is_none() {
+            let remedy = "such as \"2027-01-01T00:00:00Z\"";
+            self.findings.problem(mark, "not a time of RFC 3339", remedy);
+        }
+        time_ms
     }
 
     /// The field's number, or the default where there is none or a bad one.

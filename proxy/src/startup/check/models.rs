@@ -32,6 +32,7 @@ impl Checker<'_> {
             offered.push(name.clone());
             let is_new = names.add("model", name, file.name.mark, self.findings);
             let is_pattern = self.pattern(name, file.name.mark);
+            let created = self.created(name, &file.created);
             let targets = self.targets(name, file, field.mark, providers);
             // Without a target of an available provider, a model would only be an error with a delay.
             if is_new && is_pattern && !targets.is_empty() {
@@ -39,11 +40,24 @@ impl Checker<'_> {
                     name: name.as_str().into(),
                     pattern: ModelPattern::parse(name),
                     targets,
-                    created: 0,
+                    created,
                 });
             }
         }
         (models, offered)
+    }
+
+    /// Seconds since 1970: as the file says, else what was said of the model before, so that it stays what it is, else now.
+    fn created(&mut self, name: &str, field: &Field<String>) -> u64 {
+        let written_ms = field
+            .value
+            .as_deref()
+            .and_then(|text| self.time(text, field.mark));
+        match (written_ms, self.known.and_then(|known| known.named(name))) {
+            (Some(ms), _) => ms / 1000,
+            (None, Some(known)) => known.created,
+            (None, None) => self.now_ms / 1000,
+        }
     }
 
     /// Whether a name has a `*` at its end at most.

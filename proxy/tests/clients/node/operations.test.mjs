@@ -40,7 +40,9 @@ withStands((stand) => {
     const names = [];
     for await (const model of stand.client().models.list()) names.push(model.id);
     assert.ok(names.includes(SAME));
-    assert.equal((await stand.client().models.retrieve(SAME)).id, SAME);
+    const { id, created } = await stand.client().models.retrieve(SAME);
+    assert.equal(id, SAME);
+    assert.ok(created > 1.7e9 && created <= Date.now() / 1000, `created ${created}`);
     await stand.settle({ forwarded: false });
   });
 });

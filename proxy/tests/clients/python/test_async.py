@@ -1,6 +1,7 @@
 """The asynchronous client: the same calls, concurrently, and tasks that are cancelled."""
 
 import asyncio
+import time
 
 import openai
 import pytest
@@ -69,9 +70,11 @@ def test_embeddings_and_models(stand):
     stand.settle()
 
     async def listed(client):
-        return [model.id async for model in client.models.list()]
+        return {model.id: model.created async for model in client.models.list()}
 
-    assert SAME in use(stand, listed)
+    first, second = use(stand, listed), use(stand, listed)
+    assert first == second
+    assert 1.7e9 < first[SAME] <= time.time()
     stand.settle(forwarded=False)
 
 

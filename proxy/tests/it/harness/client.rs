@@ -110,6 +110,11 @@ impl Client {
         }
     }
 
+    /// FIN in one direction: the client says no more, and listens.
+    pub fn finish(&self) {
+        self.socket.shutdown(Shutdown::Write).expect("a TCP socket");
+    }
+
     /// FIN.
     pub fn close(self) {
         let _ = self.socket.shutdown(Shutdown::Both);

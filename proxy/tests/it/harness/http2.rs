@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
@@ -33,7 +34,9 @@ pub fn runtime() -> &'static Runtime {
 
 /// One HTTP/2 connection to a gateway.
 #[derive(Clone)]
-pub struct Client(SendRequest<Full<Bytes>>);
+pub struct Client(SendRequest<Body>);
+
+type Body = BoxBody<Bytes, Infallible>;
 
 impl Client {
     /// Without TLS, without an upgrade.
@@ -70,10 +73,31 @@ impl Client {
 
     /// Sends a request with a key; the answer's head.
     pub async fn post(&mut self, path: &str, key: &str, body: impl Into<Bytes>) -> Response<Incoming> {
+        self.post_body(path, key, Full::new(body.into()).boxed()).await
+    }
+
+    /// The same with trailers.
+    pub async fn post_with_trailers(
+        &mut self,
+        path: &str,
+        key: &str,
+        body: &'static str,
+        trailers: &[(&'static str, &'static str)],
+    ) -> Response<Incoming> {
+        let trailers: HeaderMap = trailers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let trailers = std::future::ready(Some(Ok(trailers)));
+        let body = Full::new(Bytes::from(body)).with_trailers(trailers);
+        self.post_body(path, key, body.boxed()).await
+    }
+
+    async fn post_body(&mut self, path: &str, key: &str, body: Body) -> Response<Incoming> {
         let request = Request::post(format!("http://gateway.test{path}"))
             .header("authorization", format!("Bearer {key}"))
             .header("content-type", "application/json")
-            .body(Full::new(body.into()))
+            .body(body)
             .expect("a valid request");
         self.0.ready().await.expect("the connection is open");
         self.0.send_request(request).await.expect("an answer")

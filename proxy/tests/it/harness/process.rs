@@ -19,10 +19,16 @@ pub struct Process {
 impl Process {
     /// Starts the binary and waits until it says where it listens.
     pub fn start(config: &Path) -> Process {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub fn start_with(config: &Path, variables: &[(&str, &str)]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_penstock"))
             .args(["run", "--config"])
             .arg(config)
             .envs([("KEY", KEY), ("CREDENTIAL", CREDENTIAL)])
+            .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");

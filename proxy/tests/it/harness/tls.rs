@@ -8,7 +8,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned, SupportedProtocolVersion,
+};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -65,10 +67,19 @@ impl Authority {
 
     /// What a client that trusts this authority is set up with.
     pub fn client(&self, own: Option<&Certified>, protocols: &[&str]) -> ClientConfig {
+        self.client_with(rustls::ALL_VERSIONS, own, protocols)
+    }
+
+    pub fn client_with(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        own: Option<&Certified>,
+        protocols: &[&str],
+    ) -> ClientConfig {
         let verifier = WebPkiServerVerifier::builder(self.roots())
             .build()
             .expect("one root");
-        let config = ClientConfig::builder().with_webpki_verifier(verifier);
+        let config = ClientConfig::builder_with_protocol_versions(versions).with_webpki_verifier(verifier);
         let mut config = match own {
             Some(own) => config
                 .with_client_auth_cert(own.chain(), own.private_key())
@@ -119,6 +130,29 @@ impl Certified {
 pub fn client(address: SocketAddr, config: ClientConfig, name: &str, first: &[u8]) -> Client {
     let (stream, socket) = stream(address, config, name, first);
     Client::over(stream, socket)
+}
+
+/// Whether a handshake resumes an earlier session of the same `config`, and the status of the answer to `request`, if
+/// there is an answer.
+pub fn resumed(
+    address: SocketAddr,
+    config: &ClientConfig,
+    name: &str,
+    request: &[u8],
+) -> (bool, Option<u16>) {
+    use std::io::{Read, Write};
+    let (mut stream, _socket) = stream(address, config.clone(), name, b"");
+    let mut answer = vec![0; 16 * 1024];
+    // tickets come after the handshake: reading takes them in
+    let read = match stream.write_all(request) {
+        Ok(()) => stream.read(&mut answer).unwrap_or(0),
+        Err(_) => 0,
+    };
+    let is_resumed = stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+    let status = std::str::from_utf8(&answer[..read])
+        .ok()
+        .and_then(|text| text.split(' ').nth(1)?.parse().ok());
+    (is_resumed, status)
 }
 
 /// The certificate that a server shows to who asks for `name`.
