@@ -1,4 +1,7 @@
-//! Keeps compiled components on disk between starts; what is compiled, and when, is left to `plugin`.
+//! Keeps compiled components on disk between starts; what is compiled, and when, is left to `plugin` and `snapshot`.
+//!
+//! A snapshot is never kept: it holds a plugin's settings, and they may be secret. The names of files say which component
+//! they are of and nothing else.
 //!
 //! A compiled component is machine code that runs without further checks, so a file is only ever used if it was made
 //! here: it lies in a folder that only we can write to, is ours, and carries the checksum of what was written.
@@ -49,8 +52,7 @@ impl CompileCache {
         if let Some(component) = kept {
             return Ok(component);
         }
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|why| LoadProblem::Compile(format!("{why:#}").replace('\n', " ")))?;
+        let component = compiled(engine, bytes)?;
         if let Some(folder) = &self.0
             && let Err(why) = folder.store(&component, digest)
         {
@@ -61,6 +63,12 @@ impl CompileCache {
         }
         Ok(component)
     }
+}
+
+/// Compiled, and kept nowhere.
+pub fn compiled(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadProblem> {
+    Component::from_binary(engine, bytes)
+        .map_err(|why| LoadProblem::Compile(format!("{why:#}").replace('\n', " ")))
 }
 
 impl Folder {

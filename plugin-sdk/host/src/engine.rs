@@ -11,7 +11,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::capabilities::log::{LogSink, default_sink};
 use crate::capabilities::{Granted, Registry, cache};
 use crate::clock::Clock;
-use crate::compile::CompileCache;
+use crate::compile::{CompileCache, compiled};
 use crate::error::{LoadError, LoadProblem};
 use crate::inspect::Digest;
 use crate::outbound::Outbound;
@@ -123,6 +123,11 @@ impl Parts {
         self.cache.compiled(&self.engine, bytes, digest)
     }
 
+    /// For what must not be written to disk.
+    pub fn compiled_in_memory(&self, bytes: &[u8]) -> Result<Component, LoadProblem> {
+        compiled(&self.engine, bytes)
+    }
+
     pub fn granted(&self, name: &Arc<str>) -> Arc<Granted> {
         self.registry.of(name, &self.settings.clock, &self.settings.log)
     }
@@ -134,6 +139,12 @@ impl Parts {
 
     pub fn outbound(&self) -> Option<&Arc<dyn Outbound>> {
         self.settings.outbound.as_ref()
+    }
+
+    /// What a plugin of this name is granted where nothing that it does may be seen.
+    pub fn granted_unseen(&self, name: &Arc<str>) -> Arc<Granted> {
+        let unheard: LogSink = Arc::new(|_| {});
+        Arc::new(Granted::new(name, &self.settings.clock, &unheard))
     }
 
     pub fn clock(&self) -> &Clock {

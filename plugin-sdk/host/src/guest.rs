@@ -25,6 +25,8 @@ pub struct Guest {
     pub stage: Stage,
     pub meter: Meter,
     pub memory: Memory,
+    /// The host was asked for something: what the guest knows by now may be true at this moment only.
+    pub asked: bool,
     pub numbers: Numbers,
     pub granted: Arc<Granted>,
     pub compiled: Arc<Compiled>,
@@ -84,6 +86,13 @@ pub struct Memory {
     pub refused: bool,
 }
 
+impl Memory {
+    /// For what the host does to an instance that no hook will ever run in; the engine's own limit stays.
+    pub fn lift_limit(&mut self) {
+        self.limit = usize::MAX;
+    }
+}
+
 impl Guest {
     pub fn new(
         granted: Arc<Granted>,
@@ -104,6 +113,7 @@ impl Guest {
                 used: 0,
                 refused: false,
             },
+            asked: false,
             numbers: Numbers::seeded(),
             granted,
             compiled,
@@ -112,8 +122,14 @@ impl Guest {
         }
     }
 
-    /// One call of the host that hands over `bytes`.
+    /// One call of the host that hands over `bytes`, and gets an answer.
     pub fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.asked = true;
+        self.charge_telling(bytes)
+    }
+
+    /// The same for a call that only tells the host something.
+    pub fn charge_telling(&mut self, bytes: usize) -> wasmtime::Result<()> {
         let Some(calls) = self.meter.host_calls.checked_sub(1) else {
             return Err(Overrun::HostCalls.into());
         };

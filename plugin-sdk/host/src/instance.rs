@@ -22,7 +22,7 @@ use crate::waiting::{self, at_once};
 pub struct Blueprint {
     pub pre: InstancePre<Guest>,
     pub exports: Exports,
-    pub settings: String,
+    pub settings: Settings,
     pub limits: Limits,
     pub granted: Arc<Granted>,
     pub ticker: Arc<Ticker>,
@@ -30,6 +30,16 @@ pub struct Blueprint {
     pub terms: Arc<OnTerms>,
     /// Counts the instances that exist, of all plugins.
     pub instances: Arc<AtomicUsize>,
+}
+
+/// How an instance comes by its settings.
+#[derive(Clone)]
+pub enum Settings {
+    /// It is given them when it starts.
+    Given(String),
+    /// It starts with them in its memory, and wants to be called for this: the component is a snapshot. `configure` is
+    /// still exported and must not be called again.
+    Within(Interests),
 }
 
 /// Where a component's exported interfaces are; the hooks that it has not are none.
@@ -99,7 +109,7 @@ impl Drop for Counted {
 }
 
 impl Instance {
-    /// Makes an instance and gives it its settings.
+    /// Makes an instance and gives it its settings, where it has not got them.
     pub fn start(plan: &Blueprint) -> Result<(Box<Instance>, Interests), StartError> {
         let mut store = Store::new(
             plan.pre.engine(),
@@ -129,7 +139,7 @@ impl Instance {
                     idle_since: Instant::now(),
                     _counted: Counted::in_(&plan.instances),
                 });
-                Ok((instance, Interests::from_guest(interests)))
+                Ok((instance, interests))
             }
             Ok((_, Err(said))) => Err(StartError::Settings(said)),
             Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => Err(StartError::NoRoom),
@@ -188,6 +198,19 @@ impl Instance {
     pub fn memory_refused(&self) -> bool {
         self.store.data().memory.refused
     }
+
+    /// Whether it has ever asked the host for something.
+    pub fn has_asked(&self) -> bool {
+        self.store.data().asked
+    }
+
+    /// For looking into it from outside of its contract, with time for it as for a start, and no other limit.
+    pub fn laid_open(&mut self, limits: &Limits) -> (&mut Store<Guest>, &wasmtime::component::Instance) {
+        self.store.set_epoch_deadline(limits.start_ticks());
+        self.store.set_hostcall_fuel(usize::MAX);
+        self.store.data_mut().memory.lift_limit();
+        (&mut self.store, &self.instance)
+    }
 }
 
 /// Guests own no handles of their own, and are lent two at a time.
@@ -200,7 +223,7 @@ fn swap(guest: &mut Guest, call: &mut Call, answer: Option<&mut AnswerView>) {
     }
 }
 
-type Configured = Result<wit::lifecycle::Interests, String>;
+type Configured = Result<Interests, String>;
 
 fn start_in(
     store: &mut Store<Guest>,
@@ -210,9 +233,13 @@ fn start_in(
         return start_waiting(store, plan, exports);
     }
     let instance = plan.pre.instantiate(&mut *store)?;
+    let settings = match &plan.settings {
+        Settings::Given(settings) => settings,
+        Settings::Within(interests) => return Ok((instance, Ok(*interests))),
+    };
     let lifecycle = plan.exports.lifecycle.load(&mut *store, &instance)?;
-    let configured = lifecycle.call_configure(&mut *store, &plan.settings)?;
-    Ok((instance, configured))
+    let configured = lifecycle.call_configure(&mut *store, settings)?;
+    Ok((instance, configured.map(Interests::from_guest)))
 }
 
 /// The same for a plugin that waits, which it cannot do before its first hook.
@@ -221,10 +248,14 @@ fn start_waiting(
     plan: &Blueprint,
     exports: &WaitingExports,
 ) -> wasmtime::Result<(wasmtime::component::Instance, Configured)> {
+    type Said = Result<wit::lifecycle::Interests, String>;
+    let Settings::Given(settings) = &plan.settings else {
+        wasmtime::bail!("no snapshot is made of a plugin that waits");
+    };
     let instance = at_once(plan.pre.instantiate_async(&mut *store))?;
-    let configure = waiting::function::<(&str,), (Configured,)>(&mut *store, &instance, &exports.configure)?;
-    let (configured,) = at_once(configure.call_async(&mut *store, (&plan.settings,)))?;
-    Ok((instance, configured))
+    let configure = waiting::function::<(&str,), (Said,)>(&mut *store, &instance, &exports.configure)?;
+    let (configured,) = at_once(configure.call_async(&mut *store, (settings.as_str(),)))?;
+    Ok((instance, configured.map(Interests::from_guest)))
 }
 
 /// Ticks go on while a hook waits, but only the time that it computes is bounded by them.

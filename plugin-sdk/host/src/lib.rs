@@ -25,6 +25,7 @@ mod plugin;
 mod pool;
 mod resources;
 mod set;
+mod snapshot;
 mod state;
 mod ticker;
 mod verdict;
@@ -50,6 +51,7 @@ pub use outbound::{
 pub use penstock_llm::openai::{Kind, Provenance, Role};
 pub use plugin::{FailMode, Instances, LoadSpec, Plugin};
 pub use set::{Member, SetOf};
+pub use snapshot::NoSnapshot;
 pub use state::PluginState;
 pub use verdict::{
     Candidate, Choice, Delta, Edit, Outcome, Ran, Refusal, Reply, RequestVerdict, ResponseVerdict,

@@ -14,11 +14,12 @@ use crate::engine::Parts;
 use crate::error::{LoadError, LoadProblem};
 use crate::guest::Guest;
 use crate::inspect::{CONTRACT_VERSION, Digest, Inspection, read_tables};
-use crate::instance::{Blueprint, Counted, Exports, Instance, StartError, WaitingExports};
+use crate::instance::{Blueprint, Counted, Exports, Instance, Settings, StartError, WaitingExports};
 use crate::interests::{Hook, Interests};
 use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::set::Member;
+use crate::snapshot::{self, NoSnapshot};
 
 /// What to load, and what it may do.
 #[derive(Clone, Debug)]
@@ -52,7 +53,8 @@ pub enum FailMode {
 pub enum Instances {
     /// Kept between hooks, for this many of them at most.
     Reused { recycle_after: u32 },
-    /// A new one for every hook: nothing can be remembered in its memory. About 10 us more a hook.
+    /// A new one for every hook: nothing can be remembered in its memory. It is configured once, when it is loaded, and
+    /// instances start as it then is; where that cannot be done ([`Plugin::snapshot`]) each of them is configured.
     Fresh,
 }
 
@@ -77,6 +79,7 @@ pub struct Plugin {
     digest_short: Box<str>,
     capabilities: Capabilities,
     fail: FailMode,
+    snapshot: Option<Result<Digest, NoSnapshot>>,
     /// The engine has to outlive the plugin: its ticker is what stops a looping guest.
     _engine: Arc<Parts>,
     _counted: Counted,
@@ -121,6 +124,12 @@ impl Plugin {
         self.waits
     }
 
+    /// The component that fresh instances start as, configured; or why there is none. Nothing where instances are
+    /// reused. Whoever knows the digest can tell whether a guess at the settings is right.
+    pub fn snapshot(&self) -> Option<Result<&Digest, &NoSnapshot>> {
+        self.snapshot.as_ref().map(Result::as_ref)
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.blueprint.limits
     }
@@ -151,11 +160,11 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
     let granted = engine.granted(&spec.name);
     let terms = on_terms(engine, &spec, tables.capabilities)?;
     let waits = tables.capabilities.contains(Capability::Http);
-    let blueprint = Blueprint {
+    let mut blueprint = Blueprint {
         exports: Exports::of(&pre, &tables, waits)?,
         pre,
         terms: Arc::new(terms),
-        settings: spec.settings,
+        settings: Settings::Given(spec.settings),
         limits: spec.limits,
         granted,
         ticker: engine.ticker.clone(),
@@ -165,12 +174,23 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
     let (first, interests) = Instance::start(&blueprint).map_err(start_problem)?;
     blueprint.compiled.seal().map_err(LoadProblem::Settings)?;
     check_interests(&interests, &tables)?;
-    let recycle_after = match spec.instances {
-        Instances::Reused { recycle_after } => Some(recycle_after.max(1)),
-        Instances::Fresh => None,
+    let mut snapshot = None;
+    let at_once = waits.then_some(spec.terms.http.limits.at_once);
+    let pool = match spec.instances {
+        Instances::Reused { recycle_after } => {
+            let pool = Pool::new(Some(recycle_after.max(1)), at_once);
+            pool.give_back(first, std::time::Instant::now());
+            pool
+        }
+        Instances::Fresh => {
+            let taken = snapshot::of(engine, &spec.component, &tables, &blueprint, (first, interests));
+            snapshot = Some(taken.map(|(configured, digest)| {
+                blueprint = configured;
+                digest
+            }));
+            Pool::new(None, at_once)
+        }
     };
-    let pool = Pool::new(recycle_after, waits.then_some(spec.terms.http.limits.at_once));
-    pool.give_back(first, std::time::Instant::now());
     let trips = blueprint.limits.trips;
     Ok(Plugin {
         blueprint,
@@ -182,6 +202,7 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         digest_short: tables.digest.short().into(),
         capabilities: tables.capabilities,
         fail: spec.fail,
+        snapshot,
         _engine: engine.clone(),
         _counted: Counted::in_(&engine.components),
     })
@@ -251,6 +272,26 @@ fn linked(component: &Component, imports: Capabilities) -> Result<InstancePre<Gu
     let mut linker = Linker::new(component.engine());
     let linked = capabilities::link(&mut linker, imports).and_then(|()| linker.instantiate_pre(component));
     linked.map_err(|why| LoadProblem::Link(one_line(&why)))
+}
+
+/// As `like`, but of another component with the same contract.
+pub fn linked_blueprint(
+    component: &Component,
+    tables: &Inspection,
+    like: &Blueprint,
+) -> Result<Blueprint, LoadProblem> {
+    let pre = linked(component, tables.capabilities)?;
+    Ok(Blueprint {
+        exports: Exports::of(&pre, tables, tables.capabilities.contains(Capability::Http))?,
+        pre,
+        settings: like.settings.clone(),
+        limits: like.limits.clone(),
+        granted: like.granted.clone(),
+        ticker: like.ticker.clone(),
+        compiled: like.compiled.clone(),
+        terms: like.terms.clone(),
+        instances: like.instances.clone(),
+    })
 }
 
 fn check_interests(interests: &Interests, tables: &Inspection) -> Result<(), LoadProblem> {

@@ -44,7 +44,10 @@ impl Chain {
                 .map(|link| link.plugin.clone());
             let marks = Marks::of(&plan);
             match kept.map_or_else(|| engine.load(plan.spec), Ok) {
-                Ok(plugin) => links.push(Link { plugin, identity }),
+                Ok(plugin) => {
+                    marks.note_costs(&plugin, findings);
+                    links.push(Link { plugin, identity });
+                }
                 Err(error) => marks.note(&error, findings),
             }
         }
@@ -70,6 +73,7 @@ struct Marks {
     settings: Mark,
     capabilities: Mark,
     http: Mark,
+    instances: Mark,
 }
 
 impl Marks {
@@ -80,6 +84,7 @@ impl Marks {
             settings: plan.settings_mark,
             capabilities: plan.capabilities_mark,
             http: plan.http_mark,
+            instances: plan.instances_mark,
         }
     }
 
@@ -105,6 +110,14 @@ impl Marks {
                     remedy,
                 );
             }
+        }
+    }
+
+    /// Fresh instances that cannot start configured work as well, only slower.
+    fn note_costs(&self, plugin: &Plugin, findings: &mut Findings) {
+        if let Some(Err(why)) = plugin.snapshot() {
+            let message = format!("plugin {}: each call configures it anew: {why}", plugin.name());
+            findings.warning(self.instances, message, "that costs time, nothing else");
         }
     }
 }

@@ -173,7 +173,8 @@ pub struct Plugin {
     /// What a plugin that traps or runs out of time means: `closed` fails the request, `open` goes on without it. Default
     /// `closed`: a guard that can be crashed past is none.
     pub fail: Field<FailMode>,
-    /// `reused` (default) keeps instances for the next request, `fresh` makes one for every call.
+    /// `reused` (default) keeps instances for the next request, `fresh` makes one for every call of a hook, from a snapshot
+    /// of the configured plugin.
     pub instances: Field<Instances>,
     pub limits: Field<PluginLimits>,
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use penstock::startup::{self, ConfigSource};
 use serde_json::{Value, json};
 
 use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH, CHAT_STREAM, DONE, FINISH, says};
 use crate::harness::client::post_with;
 use crate::harness::cuts;
 use crate::harness::eventually;
-use crate::harness::gateway::{Gateway, KEY, providers};
+use crate::harness::gateway::{Gateway, KEY, completed, environment, providers};
 use crate::harness::plugins::hostile_entry;
 use crate::harness::provider::Provider;
 
@@ -538,4 +539,32 @@ fn fresh_and_reused_instances_guard_alike() {
             );
         }
     }
+}
+
+#[test]
+fn fresh_instances_that_cannot_start_configured_are_a_warning_at_their_line_and_work() {
+    let provider = Provider::start();
+    let entry = hostile_entry("seeded", ", instances: fresh");
+    let lines = format!("plugins: [{entry}]");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("penstock.yaml");
+    let config = completed(&format!("{}\n{lines}", providers(&[("main", &provider.url())])));
+    std::fs::write(&path, &config).unwrap();
+    let summary = startup::check(&ConfigSource::File(path), &environment()).unwrap();
+    let warnings: Vec<String> = summary.warnings.iter().map(ToString::to_string).collect();
+    let line = 1 + config
+        .lines()
+        .position(|line| line.contains("instances: fresh"))
+        .unwrap();
+    assert!(
+        warnings.iter().any(|warning| {
+            warning.contains(&format!("penstock.yaml:{line}:"))
+                && warning.contains("plugin hostile: each call configures it anew: its `configure` asks")
+        }),
+        "{warnings:?}"
+    );
+
+    let gateway = Gateway::with(&provider, &lines);
+    let said = || gateway.post(CHAT_PATH, CHAT).json()["choices"][0]["message"]["content"].clone();
+    assert_ne!(said(), said());
 }

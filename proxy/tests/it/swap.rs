@@ -419,15 +419,51 @@ fn pain_o01_a_bad_file_is_refused_with_its_place_and_the_old_generation_keeps_se
     assert_eq!(client.answer().header("x-penstock-generation"), Some("2"));
 }
 
-/// Many swaps in one process, without a load: each plugin's instances go with its generation.
 #[test]
 fn plugins_that_were_replaced_are_let_go() {
+    swap_settings("reused");
+}
+
+#[test]
+fn a_swap_gives_fresh_instances_the_new_settings_and_lets_the_old_ones_go() {
+    swap_settings("fresh");
+}
+
+#[test]
+fn a_stream_in_flight_keeps_the_fresh_plugin_that_it_began_with() {
+    let provider = Provider::start();
+    let with = |replacement: &str| {
+        let guard = format!(
+            "plugins: [{{component: guard-secrets, instances: fresh, settings: {{replacement: \"{replacement}\"}}}}]"
+        );
+        format!("{}\n{guard}", providers(&[("main", &provider.url())]))
+    };
+    let gateway = Gateway::of(&with("[old]"));
+    let secret = "ghp_0123456789abcdefABCDEF0123456789abcd";
+    let mut streams = Vec::new();
+    for (replacement, generation) in [("[new]", 2), ("[newer]", 3)] {
+        let client = gateway.begin(CHAT_PATH, CHAT_STREAM);
+        let call = provider.call();
+        call.begin_stream();
+        call.chunk(says(&secret[..10]));
+        streams.push((client, call));
+        assert_eq!(gateway.change(&with(replacement)), Ok(generation));
+    }
+    for ((mut client, call), expected) in streams.into_iter().zip(["[old].", "[new]."]) {
+        call.chunk([&says(&secret[10..]), &says("."), FINISH, DONE].concat());
+        call.end();
+        assert_eq!(streamed(client.answer().text()), expected);
+    }
+}
+
+/// Many swaps in one process, without a load: each plugin's instances, and what they start as, go with its generation.
+fn swap_settings(instances: &str) {
     let provider = Provider::start();
     let gateway = Gateway::before(&provider);
     let served = AtomicUsize::new(0);
     for number in 0..20 {
         let lines = format!(
-            "plugins: [{{component: prompt-decorator, capabilities: [clock], settings: {{append: [{{role: user, text: \"n {number}\"}}]}}}}]"
+            "plugins: [{{component: prompt-decorator, instances: {instances}, capabilities: [clock], settings: {{append: [{{role: user, text: \"n {number}\"}}]}}}}]"
         );
         gateway
             .change(&format!("{}\n{lines}", providers(&[("main", &provider.url())])))

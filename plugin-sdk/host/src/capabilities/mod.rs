@@ -40,7 +40,7 @@ pub struct Granted {
 }
 
 impl Granted {
-    fn new(name: &Arc<str>, clock: &Clock, sink: &log::LogSink) -> Granted {
+    pub fn new(name: &Arc<str>, clock: &Clock, sink: &log::LogSink) -> Granted {
         Granted {
             name: name.clone(),
             clock: clock.clone(),

@@ -43,6 +43,13 @@ fn cost_of_hooks() {
             ..spec("")
         })
         .expect("loads");
+    // what asks in `configure` gets no snapshot
+    let configured = engine
+        .load(LoadSpec {
+            instances: Instances::Fresh,
+            ..spec("asks")
+        })
+        .expect("loads");
     let (mut call, mut state) = (chat(CHAT), PluginState::default());
     println!(
         "a call has {} bytes, an answer {}",
@@ -70,8 +77,11 @@ fn cost_of_hooks() {
     measured("on_event, 10 bytes, a guard with state", || {
         on_event(&guard, &mut call, &mut state);
     });
-    measured("on_request, fresh instance", || {
+    measured("on_request, fresh instance from a snapshot", || {
         assert!(fresh.on_request(&mut call).result.is_ok());
+    });
+    measured("on_request, fresh instance, configured each time", || {
+        assert!(configured.on_request(&mut call).result.is_ok());
     });
     println!("{:?}", engine.stats());
 }

@@ -35,6 +35,18 @@ pub fn calls() -> Bytes {
         .clone()
 }
 
+/// The component with one name replaced by another of the same length, everywhere.
+pub fn renamed(from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = hostile().to_vec();
+    for at in 0..bytes.len() - from.len() {
+        if bytes[at..].starts_with(from.as_bytes()) {
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+    }
+    bytes
+}
+
 /// The core module that the component is made from.
 pub fn core_module() -> Bytes {
     build("all", &[]).into()

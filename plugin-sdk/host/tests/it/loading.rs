@@ -11,7 +11,7 @@ use penstock_plugin_host::{
     PluginEngine, PluginFault, SetOf, inspect,
 };
 
-use crate::guests::{CHAT, calls, chat, core_module, engine, events_only, hostile, spec};
+use crate::guests::{CHAT, calls, chat, core_module, engine, events_only, hostile, renamed, spec};
 
 fn refused(spec: LoadSpec) -> LoadError {
     engine().load(spec).expect_err("should not load")
@@ -22,18 +22,6 @@ fn with_bytes(component: impl Into<Bytes>) -> LoadSpec {
         component: component.into(),
         ..spec("")
     }
-}
-
-/// The component with one name replaced by another of the same length, everywhere.
-fn renamed(from: &str, to: &str) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let mut bytes = hostile().to_vec();
-    for at in 0..bytes.len() - from.len() {
-        if bytes[at..].starts_with(from.as_bytes()) {
-            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
-        }
-    }
-    bytes
 }
 
 #[test]

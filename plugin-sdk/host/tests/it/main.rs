@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod cost;
+mod fresh;
 mod good;
 mod guests;
 mod hostile;

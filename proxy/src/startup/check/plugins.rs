@@ -31,6 +31,8 @@ pub struct PluginPlan {
     pub capabilities_mark: Mark,
     /// Where the terms of `http` are, or its capabilities.
     pub http_mark: Mark,
+    /// Where it says how long instances live, or the entry if it does not.
+    pub instances_mark: Mark,
 }
 
 /// Each call crosses all of them; a longer chain is a mistake.
@@ -98,6 +100,7 @@ impl Checker<'_> {
             } else {
                 file.http.mark
             }),
+            instances_mark: or_owner(file.instances.mark),
         })
     }
 

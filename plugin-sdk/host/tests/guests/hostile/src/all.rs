@@ -1,5 +1,7 @@
 //! Every hook and every capability.
 
+use std::cell::RefCell;
+
 wit_bindgen::generate!({
     inline: "
         package test:hostile;
@@ -36,6 +38,11 @@ use penstock::plugin::{catalogue, clock, counters, expr, kv, log, match_, metric
 
 struct Guest;
 export!(Guest);
+
+thread_local! {
+    /// What `configure` has put aside for the hooks.
+    static KEPT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 impl lifecycle::Guest for Guest {
     fn configure(settings: String) -> Result<Interests, String> {
@@ -84,6 +91,31 @@ impl lifecycle::Guest for Guest {
                 let number = counters::take("started", 1, u64::MAX, 0).unwrap_or(0);
                 expr::compile(&format!("{number} == 1"), &[]).map(|_| all)
             }
+            "hoard" => {
+                KEPT.set(vec![1; 3 << 20]);
+                Ok(all)
+            }
+            "hoard-too-much" => {
+                KEPT.set(vec![1; 40 << 20]);
+                Ok(all)
+            }
+            "fill" => {
+                take_all_memory();
+                Ok(all)
+            }
+            "keep-settings" => {
+                KEPT.set(settings.into_bytes());
+                Ok(all)
+            }
+            "seeded" | "asks" => {
+                KEPT.set(random::next().to_string().into_bytes());
+                Ok(all)
+            }
+            "tells" => {
+                log::write(log::Level::Info, "configured");
+                metrics::add("configured", 1);
+                Ok(all)
+            }
             // another mind each time
             "moody" if counters::take("started", 1, 1, 0).is_none() => Ok(Interests { kinds: Kinds::TEXT, ..all }),
             // starts once, and never again
@@ -112,6 +144,12 @@ impl on_request::Guest for Guest {
             "report" => answer(report(call)),
             "headers" => answer(headers(call)),
             "remember" => answer(crate::SEEN.get().to_string()),
+            "keep-settings" | "seeded" => {
+                answer(KEPT.with_borrow(|kept| String::from_utf8_lossy(kept).into_owned()))
+            }
+            "hoard" => {
+                answer(KEPT.with_borrow(|kept| kept.iter().map(|byte| u64::from(*byte)).sum::<u64>()).to_string())
+            }
             "huge-reply" => answer("x".repeat(4 << 20)),
             "refuse" => {
                 Verdict::Refuse(Refusal { status: 200, code: "c".repeat(1000), message: "é".repeat(10_000) })
@@ -248,6 +286,11 @@ const EXPRESSIONS: [&str; 3] = [
 
 fn places(found: Vec<match_::Found>) -> Vec<(u32, u32, u32)> {
     found.iter().map(|it| (it.word, it.start, it.end)).collect()
+}
+
+fn take_all_memory() {
+    #[cfg(target_arch = "wasm32")]
+    while core::arch::wasm32::memory_grow(0, 1) != usize::MAX {}
 }
 
 fn redact(call: &Call) {
