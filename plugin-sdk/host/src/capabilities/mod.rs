@@ -95,8 +95,10 @@ pub struct OnTerms {
 pub struct Registry {
     granted: Mutex<HashMap<Arc<str>, Weak<Granted>>>,
     /// A cache cannot be resized: one of another size is another one.
-    caches: Mutex<HashMap<(Arc<str>, u64), Weak<cache::Entries>>>,
+    caches: Mutex<HashMap<NameAndBytes, Weak<cache::Entries>>>,
 }
+
+type NameAndBytes = (Arc<str>, u64);
 
 impl Registry {
     pub fn of(&self, name: &Arc<str>, clock: &Clock, sink: &log::LogSink) -> Arc<Granted> {
