@@ -191,12 +191,8 @@ impl Fault {
 
     /// The same with other words: `change` gets every text that may hold a provider's.
     pub fn with_words(mut self: Box<Self>, change: impl Fn(Bytes) -> Bytes) -> Box<Self> {
-        let text = |text: String| match String::from_utf8(change(text.into()).into()) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        };
-        self.message = text(self.message);
-        self.detail = self.detail.map(text);
+        self.message = reworded(self.message, &change);
+        self.detail = self.detail.map(|detail| reworded(detail, &change));
         self.verbatim = self.verbatim.map(|verbatim| Verbatim {
             body: change(verbatim.body),
             ..verbatim
@@ -264,6 +260,14 @@ pub fn in_band_status(code: Option<&str>) -> u16 {
         Some(524) => 504,
         Some(529) => 503,
         _ => 502,
+    }
+}
+
+/// A text after `change`, which may cut it anywhere.
+fn reworded(text: String, change: impl Fn(Bytes) -> Bytes) -> String {
+    match String::from_utf8(change(text.into()).into()) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     }
 }
 

@@ -76,12 +76,12 @@ pub fn of(
         granted: engine.granted_unseen(&plain.granted.name),
         ..linked_blueprint(&component, tables, plain).map_err(no_form)?
     };
-    let (instance, said) = Instance::start(&open).map_err(no_start)?;
+    let (mut instance, said) = Instance::start(&open).map_err(no_start)?;
     if said != interests {
         return Err(NoSnapshot::Moody);
     }
     plain.ticker.keep_ticking(plain.limits.start_ticks());
-    let snapshot = taken(&wizer, &context, instance, &plain.limits)?;
+    let snapshot = taken(&wizer, &context, &mut instance, &plain.limits)?;
     let component = engine.compiled_in_memory(&snapshot).map_err(no_form)?;
     let blueprint = Blueprint {
         settings: Settings::Within(interests),
@@ -102,7 +102,7 @@ fn wizer() -> Wizer {
 fn taken(
     wizer: &Wizer,
     context: &ComponentContext<'_>,
-    mut instance: Box<Instance>,
+    instance: &mut Instance,
     limits: &Limits,
 ) -> Result<Vec<u8>, NoSnapshot> {
     let (store, running) = instance.laid_open(limits);
