@@ -82,6 +82,8 @@ pub fn of(
     }
     plain.ticker.keep_ticking(plain.limits.start_ticks());
     let snapshot = taken(&wizer, &context, &mut instance, &plain.limits)?;
+    // as above
+    drop(instance);
     let component = engine.compiled_in_memory(&snapshot).map_err(no_form)?;
     let blueprint = Blueprint {
         settings: Settings::Within(interests),
