@@ -47,7 +47,8 @@ class Place:
         shutil.rmtree(self.scratch / "plugin-cache", ignore_errors=True)
 
     def binary(self, name):
-        return self.target / "release" / name
+        # what is shipped: bare Pingora gets the same optimiser
+        return self.target / "dist" / name
 
 
 # name of the line, the load generator's arguments
@@ -64,7 +65,7 @@ class Run:
         self.place, self.pace, self.problems = place, pace, []
         log = place.scratch / "mock.log"
         self.provider = machine.free_address()
-        command = [place.binary("mock-provider"), "--listen", self.provider, "--keep", "0"]
+        command = [place.binary("mock-provider"), "--listen", self.provider, "--keep", "0", "--awake"]
         mock = machine.start(machine.LOAD_CORE, command, log)
         machine.wait_until("mock-provider", mock, log, lambda: answers(self.provider))
         self.mock_pid = mock.pid
@@ -102,7 +103,7 @@ class Run:
     def load(self, address, pid, arguments, window_s=None):
         window_s = window_s or self.pace.window_s
         command = machine.pinned(machine.LOAD_CORE, [
-            str(self.place.binary("loadgen")), "--json", "--address", address, "--pid", str(pid), "--key", KEY,
+            str(self.place.binary("loadgen")), "--json", "--address", address, "--pid", str(pid), "--key", KEY, "--awake",
             "--warm-up", str(self.pace.warm_up_s), "--seconds", str(window_s), *arguments,
         ])
         done = subprocess.run(command, capture_output=True, text=True, timeout=window_s + 60)
@@ -118,8 +119,7 @@ class Run:
 def build(place, gateways):
     crates = ["mock-provider", "loadgen", *(name for name in ("bare", "penstock") if name in gateways)]
     print(f"building {', '.join(crates)}", file=sys.stderr, flush=True)
-    # the whole workspace, as the tests build it: another selection has other features, and everything is built twice
-    step(place, ["cargo", "build", "--release", "--workspace", "--locked", "--bins", "--tests"])
+    step(place, ["cargo", "build", "--profile", "dist", "--workspace", "--locked", "--bins"])
     if "penstock" not in gateways:
         return
     for name in PLUGINS:

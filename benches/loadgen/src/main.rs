@@ -48,6 +48,9 @@ struct Arguments {
     /// the root of the process tree whose CPU and memory are measured
     #[arg(long)]
     pid: Option<u32>,
+    /// never sleep, so that the gateway need not wake the load generator
+    #[arg(long)]
+    awake: bool,
     /// a JSON object on one line instead of text
     #[arg(long)]
     json: bool,
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         connections: arguments.connections.max(1),
         warm_up,
         measured,
+        awake: arguments.awake,
         pid: arguments.pid,
     };
     match load::run(&load) {

@@ -18,4 +18,4 @@ mod server;
 mod wire;
 
 pub use received::{Ending, Received};
-pub use server::{MockProvider, Running};
+pub use server::{MockProvider, Options, Running};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mock_provider::MockProvider;
+use mock_provider::{MockProvider, Options};
 
 /// An OpenAI-speaking provider that needs no key and no network.
 #[derive(Parser)]
@@ -15,11 +15,18 @@ struct Arguments {
     /// how many requests `GET /__mock/requests` can show; 0 for load tests
     #[arg(long, default_value_t = 1000)]
     keep: usize,
+    /// never sleeps, so that no sender has to wake it; for load tests, with a core to spare
+    #[arg(long)]
+    awake: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match MockProvider::start_keeping(arguments.listen, arguments.keep) {
+    let options = Options {
+        kept_requests: arguments.keep,
+        awake: arguments.awake,
+    };
+    match MockProvider::start_with(arguments.listen, options) {
         Ok(running) => {
             println!("mock provider on {}", running.base_url());
             running.wait();
