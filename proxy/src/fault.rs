@@ -278,7 +278,8 @@ fn code_of(kind: BodyErrorKind) -> &'static str {
         BodyErrorKind::TooLarge | BodyErrorKind::TooMany => "body_too_large",
         BodyErrorKind::Duplicate => "duplicate_key",
         BodyErrorKind::Missing => "missing_required_parameter",
-        BodyErrorKind::Empty => "invalid_value",
+        BodyErrorKind::Empty | BodyErrorKind::Invalid => "invalid_value",
+        BodyErrorKind::Unsupported => "unsupported_value",
         BodyErrorKind::WrongType => "invalid_type",
     }
 }

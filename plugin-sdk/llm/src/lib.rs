@@ -1,10 +1,16 @@
-//! What Penstock knows about LLM traffic: JSON by offset, edits as splices, SSE frames, OpenAI bodies and token usage.
+//! What Penstock knows about LLM traffic: JSON by offset, edits as splices, SSE frames, OpenAI bodies and token usage,
+//! and the model through which every dialect is translated to every other.
 //!
 //! Pure on purpose: this crate opens no socket and no file, reads no clock, starts no thread and does not panic on any
 //! input. Choosing providers, running plugins and money are left to the crates above it.
 
+mod fault;
 pub mod json;
+mod keys;
+pub mod model;
 pub mod openai;
+mod read;
 pub mod splice;
 pub mod sse;
 pub mod usage;
+mod write;

@@ -7,7 +7,7 @@ mod text;
 
 use std::fmt;
 
-pub(crate) use cursor::{Cursor, Literal, ValueKind};
+pub(crate) use cursor::{Cursor, Literal, Members, ValueKind};
 pub use pointer::pointer;
 pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
 pub(crate) use text::{escape_inner_into, lossy};

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::edit::{self, Move};
-use super::error::{BodyError, ErrorView, Fault};
+use super::error::ErrorView;
 use super::{EditError, Finish, Logprobs, Operation, Segment, choices};
+use crate::fault::{BodyError, Fault};
 use crate::json::{self, DEFAULT_MAX_DEPTH, JsonError, JsonLimits, Span, unescape};
 use crate::splice::Splice;
 use crate::usage::Usage;

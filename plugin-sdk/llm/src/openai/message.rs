@@ -4,10 +4,10 @@
 
 use smallvec::SmallVec;
 
-use super::error::Fault;
-use super::keys::Keys;
 use super::{Kind, Provenance, Role, Segment};
+use crate::fault::Fault;
 use crate::json::{Cursor, JsonError, JsonErrorKind, Literal, Span, ValueKind};
+use crate::keys::Keys;
 use crate::usage::whole;
 
 /// What was found so far.

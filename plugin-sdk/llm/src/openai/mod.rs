@@ -6,16 +6,16 @@ mod choices;
 mod edit;
 mod error;
 mod event;
-mod keys;
 mod message;
 mod outbound;
 mod request;
 mod tools;
 pub mod write;
 
+pub use crate::fault::{BodyError, BodyErrorKind};
 pub use answer::Answer;
 pub use edit::EditError;
-pub use error::{BodyError, BodyErrorKind, ErrorView};
+pub use error::ErrorView;
 pub use event::{Delta, EventView, Finish, Logprobs};
 pub use outbound::Outbound;
 pub use request::{ReadLimits, Request};

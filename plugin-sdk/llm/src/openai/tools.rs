@@ -1,10 +1,10 @@
 //! Tool calls in a message or delta: which call, and with which arguments.
 
 use super::Kind;
-use super::error::Fault;
-use super::keys::Keys;
 use super::message::Reader;
+use crate::fault::Fault;
 use crate::json::ValueKind;
+use crate::keys::Keys;
 
 impl Reader<'_, '_> {
     /// A message's `tool_calls`.

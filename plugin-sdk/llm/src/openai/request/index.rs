@@ -1,9 +1,9 @@
 //! The one pass over a request body: every rule about what is taken, and where everything is.
 
+use crate::fault::{BodyErrorKind, Fault};
 use crate::json::{Cursor, Span, ValueKind, lossy};
+use crate::keys::Keys;
 use crate::openai::edit::Move;
-use crate::openai::error::{BodyErrorKind, Fault};
-use crate::openai::keys::Keys;
 use crate::openai::message::{Found, Reader};
 use crate::openai::{Kind, Operation, Provenance, Role, Segment};
 use crate::splice::Splice;

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
-use super::error::{BodyErrorKind, Fault};
+use crate::fault::{BodyErrorKind, Fault};
 use crate::json::{Cursor, Literal};
 
 /// Up to this many keys comparing with each is quickest; beyond, a tree keeps the work from growing with the square.
 const FEW: usize = 16;
 
 /// The keys of one object so far.
-pub(super) struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     refusing: bool,
     few: SmallVec<[Cow<'a, [u8]>; FEW]>,
     many: BTreeSet<Cow<'a, [u8]>>,
