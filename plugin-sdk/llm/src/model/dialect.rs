@@ -60,8 +60,8 @@ pub trait Codec: Sync {
     /// Reads a provider's whole answer (of a status below 400).
     ///
     /// # Errors
-    /// The bytes are no answer of this dialect.
-    fn read_answer<'a>(&self, body: &'a [u8]) -> Result<Read<Answer<'a>>, BodyError>;
+    /// The bytes are no answer of this dialect ([`Error::bad_answer`]), or an error under a good status.
+    fn read_answer<'a>(&self, body: &'a [u8]) -> Result<Read<Answer<'a>>, Box<Error<'a>>>;
 
     /// Writes an answer for a caller.
     fn write_answer(&self, answer: &Answer<'_>, envelope: &Envelope<'_>) -> Written;

@@ -1,6 +1,7 @@
 //! What went wrong, in one list that every dialect's errors fit into.
 
 use super::Text;
+use crate::fault::BodyError;
 
 /// An error that a provider sent, or that the gateway has to say, in no dialect yet. The words may be a provider's: not
 /// for logs.
@@ -132,6 +133,12 @@ impl<'a> Error<'a> {
             status,
             ..Error::new(ErrorKind::of_status(status), message)
         }
+    }
+
+    /// A body under a good status that is no answer.
+    pub fn bad_answer(why: &BodyError) -> Error<'a> {
+        let message = format!("the provider's answer cannot be read: {}", why.message);
+        Error::new(ErrorKind::BadAnswer, message)
     }
 
     /// A stream that ended before its provider said that it was over.

@@ -36,6 +36,8 @@ pub struct Target<'a> {
     pub system_anywhere: bool,
     /// The dialect's own structured output is understood; otherwise it is asked for in other ways.
     pub structured_output: bool,
+    /// How marks for the prompt cache are spelled for an OpenAI-like provider.
+    pub cache_marks: CacheMarks,
     /// `max_tokens` instead of `max_completion_tokens` (older OpenAI-like providers).
     pub legacy_max_tokens: bool,
 }
@@ -55,9 +57,21 @@ impl<'a> Target<'a> {
             fetches_urls: true,
             system_anywhere: false,
             structured_output: true,
+            cache_marks: CacheMarks::None,
             legacy_max_tokens: false,
         }
     }
+}
+
+/// How marks for the prompt cache are spelled in OpenAI's dialect.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum CacheMarks {
+    /// The provider caches by itself, or not at all.
+    None,
+    /// `cache_control` (OpenRouter, Alibaba).
+    CacheControl,
+    /// `prompt_cache_breakpoint` (OpenAI).
+    Breakpoint,
 }
 
 /// How the model is told how much to think.
@@ -97,6 +111,8 @@ pub struct Envelope<'a> {
     pub model: &'a str,
     /// The caller wants the usage of a stream.
     pub usage_asked: bool,
+    /// The caller knows `functions`, not `tools` ([`Request::legacy_functions`](super::Request::legacy_functions)).
+    pub legacy_functions: bool,
 }
 
 /// What was read, and what of it could not be.

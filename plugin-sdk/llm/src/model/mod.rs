@@ -41,7 +41,7 @@ pub use citation::Citation;
 pub use dialect::{CODECS, Codec, Dialect, Framing, StreamFrame, StreamReader, StreamWriter};
 pub use error::{Error, ErrorKind};
 pub use event::{Delta, Event, Events, Start};
-pub use facts::{Asked, Envelope, Read, ReasoningField, ReasoningSupport, Target, Written};
+pub use facts::{Asked, CacheMarks, Envelope, Read, ReasoningField, ReasoningSupport, Target, Written};
 pub use loss::{Loss, LossKind, Losses, MAX_LOSSES};
 pub use media::{Media, MediaKind, Source, is_base64};
 pub use message::{Message, Place};

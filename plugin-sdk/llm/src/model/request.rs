@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub stream: bool,
     /// The caller wants the usage of a stream. Dialects that always send it have it true.
     pub stream_usage: bool,
+    /// The tools came as `functions`, which was their name before; answers then say `function_call`.
+    pub legacy_functions: bool,
     /// Features to be switched on by name (`anthropic-beta`), whether they came in a header or in the body.
     pub betas: Vec<Text<'a>>,
     /// What the model has no field for, under its native name.
@@ -103,6 +105,7 @@ impl<'a> Request<'a> {
             service_tier: None,
             stream: false,
             stream_usage: false,
+            legacy_functions: false,
             betas: Vec::new(),
             extras: Vec::new(),
         }
