@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use penstock_llm::model::Dialect;
 use penstock_llm::openai::{Operation, Request};
 use penstock_llm::usage::Usage;
 use penstock_plugin_host::{
@@ -59,6 +60,8 @@ pub struct Accepted {
     pub client: Option<IpAddr>,
     pub headers: Arc<Headers>,
     pub kind: Kind,
+    /// What the caller speaks: errors and answers are in it.
+    pub dialect: Dialect,
     pub body_bytes: u64,
     /// Path and query at the provider, of a raw call.
     pub raw_path: Option<String>,
@@ -140,6 +143,8 @@ pub struct Admitted {
 pub struct Terms {
     /// `None` for a dialect that is not read.
     pub operation: Option<Operation>,
+    /// What the caller speaks. Whatever the provider speaks, what is relayed is in it.
+    pub dialect: Dialect,
     /// The gateway asked for the usage chunk, and the caller did not.
     pub hide_usage: bool,
     pub most_bytes: usize,
@@ -149,6 +154,8 @@ pub struct Terms {
 #[derive(Debug, Default)]
 pub struct Dispatched {
     pub attempts: Vec<Attempt>,
+    /// What the attempt under way could not say in the provider's dialect: names of fields.
+    pub dropped: Vec<Box<str>>,
     /// The target whose answer went to the caller.
     pub served_by: Option<Served>,
 }

@@ -1,12 +1,15 @@
 //! What went wrong, in one language for every stage: whose fault it is, whether another target may be tried, what the
 //! caller sees and what only the log sees. Status, body and metric label are all derived here.
 
+pub mod spoken;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use penstock_llm::model::Dialect;
 use penstock_llm::openai::{BodyError, BodyErrorKind, write};
 use penstock_llm::sse;
 
@@ -200,12 +203,20 @@ impl Fault {
         self
     }
 
-    /// The body in OpenAI's envelope.
-    pub fn body(&self) -> Bytes {
+    /// The body in the caller's dialect.
+    pub fn body(&self, dialect: Dialect) -> Bytes {
         match &self.verbatim {
             Some(verbatim) => verbatim.body.clone(),
-            None => self.envelope().into(),
+            None => self.spoken(dialect).into(),
         }
+    }
+
+    fn spoken(&self, dialect: Dialect) -> Vec<u8> {
+        let other = match dialect {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => None,
+            other => spoken::body(other, self),
+        };
+        other.unwrap_or_else(|| self.envelope())
     }
 
     fn envelope(&self) -> Vec<u8> {
@@ -221,7 +232,12 @@ impl Fault {
 
     /// The same as an event, for a stream whose head has left. It has no choices, so that nothing in it can be taken for
     /// the end of an answer.
-    pub fn event(&self) -> Bytes {
+    pub fn event(&self, dialect: Dialect) -> Bytes {
+        if dialect != Dialect::OpenAiChat
+            && let Some(event) = spoken::event(dialect, self)
+        {
+            return event;
+        }
         let mut event = Vec::new();
         sse::write_frame(None, &self.envelope(), &mut event);
         event.into()
@@ -335,7 +351,7 @@ mod tests {
             status: Some(500),
             outcome: "status",
         }];
-        let body: serde_json::Value = serde_json::from_slice(&fault.body()).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&fault.body(Dialect::OpenAiChat)).unwrap();
         assert_eq!(body["error"]["attempts"][0]["status"], 500);
         assert_eq!(body["error"]["code"], "upstream_error");
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
-use penstock_llm::openai::Operation;
+use penstock_llm::model::Dialect;
 use penstock_plugin_host::Hook;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
@@ -27,13 +27,14 @@ use crate::admit::{self, caller};
 use crate::chain;
 use crate::dispatch::attempt::{self, Failed};
 use crate::dispatch::plan::{self, Plan, Planned, Step};
-use crate::dispatch::upstream::Upstreams;
+use crate::dispatch::upstream::{Upstream, Upstreams};
 use crate::dispatch::{outgoing, route as routing};
 use crate::exchange::{Attempt, Ending, Exchange, Kind, Outcome, Served, Terms, TurnedAway};
 use crate::fault::{Fault, Result};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::head::Ours;
 use crate::relay::stream::Relay;
+use crate::relay::translate::{Translated, Translation};
 use crate::relay::{self, catalogue, whole};
 use crate::settle;
 use crate::state::State;
@@ -167,7 +168,7 @@ impl Gateway {
             exchange.snapshot.cors.as_ref(),
             headers,
         );
-        let mut down = Downstream::new(session, ours);
+        let mut down = Downstream::new(session, ours, exchange.accepted.dialect);
         let told = self.answer(&mut down, &mut exchange, accepted).await;
         exchange.relayed.status = down.status().unwrap_or(0);
         exchange.relayed.bytes_out = down.bytes_out();
@@ -195,7 +196,14 @@ impl Gateway {
         let key = head::presented_key(&accepted.headers.0);
         exchange.admitted.caller = Some(caller::identify(&snapshot, key, clock::now_ms())?);
         match route {
-            Route::Operation(operation) => self.accept_call(session, exchange, operation, None).await,
+            Route::Operation(operation) => {
+                let asked = call::Asked::Operation(operation);
+                self.accept_call(session, exchange, asked, None).await
+            }
+            Route::Generation(form) => {
+                let asked = call::Asked::Generation(form);
+                self.accept_call(session, exchange, asked, None).await
+            }
             Route::Models => Ok(Work::Models),
             Route::Model(name) => Ok(Work::Model(name)),
             Route::Raw { provider, rest } => {
@@ -209,12 +217,12 @@ impl Gateway {
         &self,
         session: &mut ServerSession,
         exchange: &mut Exchange,
-        operation: Operation,
+        asked: call::Asked,
         via: Option<Arc<Provider>>,
     ) -> Result<Work> {
-        exchange.accepted.kind = Kind::Operation(operation);
+        exchange.accepted.kind = Kind::Operation(asked.operation());
         let body = body::read(session, exchange, &self.state.counters).await?;
-        let read = call::read(exchange, operation, body)?;
+        let read = call::read(exchange, asked, body)?;
         Ok(Work::Call(Box::new(call::Read { via, ..read })))
     }
 
@@ -232,7 +240,12 @@ impl Gateway {
             provider.ok_or_else(|| Fault::caller(404, "unknown_url", "there is no such provider here"))?;
         if let Some(operation) = raw::operation(rest).filter(|_| exchange.accepted.method == Method::POST) {
             return self
-                .accept_call(session, exchange, operation, Some(provider))
+                .accept_call(
+                    session,
+                    exchange,
+                    call::Asked::Operation(operation),
+                    Some(provider),
+                )
                 .await;
         }
         let path = raw::upstream_path(&provider, rest, session.req_header().uri.query());
@@ -390,6 +403,7 @@ impl Gateway {
         let most_bytes = exchange.snapshot.limits.decompressed_bytes;
         let terms = Terms {
             operation: None,
+            dialect: Dialect::OpenAiChat,
             hide_usage: false,
             most_bytes,
         };
@@ -446,7 +460,8 @@ impl Gateway {
         step: &Step,
         terms: Terms,
     ) -> std::result::Result<Option<Failed>, Told> {
-        let (outgoing, terms) = outgoing::for_step(exchange, step, terms)?;
+        let (mut outgoing, terms) = outgoing::for_step(exchange, step, terms)?;
+        exchange.dispatched.dropped = std::mem::take(&mut outgoing.dropped);
         let begun = Instant::now();
         let under_way = step.planned.health.begin();
         exchange.dispatched.attempts.push(step.attempt());
@@ -457,7 +472,14 @@ impl Gateway {
             Ok(Ok(upstream)) => {
                 step.planned.health.succeeded(begun.elapsed());
                 exchange.dispatched.note_status(upstream.status());
-                self.relay(down, exchange, step, upstream, terms).await
+                match outgoing.translation.clone() {
+                    None => self.relay(down, exchange, step, upstream, terms).await,
+                    // Boxed: what is rare must not make every call's state larger.
+                    Some(translation) => {
+                        Box::pin(self.relay_translated(down, exchange, step, upstream, terms, *translation))
+                            .await
+                    }
+                }
             }
             Ok(Err(failed)) => Ok(Some(failed)),
             Err(stop) => Err(stop.into()),
@@ -471,6 +493,24 @@ impl Gateway {
             Err(_) => exchange.dispatched.note_left(begun.elapsed()),
         }
         relayed
+    }
+
+    /// Stage 4 for a provider that speaks another dialect than the caller.
+    async fn relay_translated(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        step: &Step,
+        upstream: Box<Upstream>,
+        terms: Terms,
+        translation: Translation,
+    ) -> std::result::Result<Option<Failed>, Told> {
+        let Some(translated) = Translated::new(upstream, translation) else {
+            let message = "the provider's Content-Encoding is not known";
+            let fault = Fault::provider(502, "upstream_invalid", message);
+            return Ok(Some(attempt::failed_in_stream(step, fault, Outcome::Broken)));
+        };
+        self.relay(down, exchange, step, translated, terms).await
     }
 
     /// Stage 4.
@@ -500,6 +540,7 @@ impl Gateway {
             &served.model,
             exchange.dispatched.attempts.len(),
         );
+        head.dropped(&exchange.dispatched.dropped);
         exchange.dispatched.served_by = Some(served);
         let relayed = if streams {
             let _live = OneMore::of(&self.state.metrics.live_streams);

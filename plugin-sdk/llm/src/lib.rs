@@ -5,6 +5,7 @@
 //! input. Choosing providers, running plugins and money are left to the crates above it.
 
 mod fault;
+pub mod foreign;
 pub mod json;
 mod keys;
 pub mod model;

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use penstock_llm::foreign::Form;
 use penstock_llm::openai::{Operation, ReadLimits, Request};
 
 use crate::exchange::{Exchange, Terms};
@@ -24,8 +25,26 @@ pub struct Read {
     pub fingerprint: u64,
 }
 
+/// What a body is.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// In OpenAI's first dialect.
+    Operation(Operation),
+    /// A generation in another.
+    Generation(Form),
+}
+
+impl Asked {
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::Operation(operation) => *operation,
+            Self::Generation(_) => Operation::Chat,
+        }
+    }
+}
+
 /// Reads a body. What is wrong with it is said in the words of its dialect; nothing of it is forwarded.
-pub fn read(exchange: &Exchange, operation: Operation, body: Bytes) -> Result<Read> {
+pub fn read(exchange: &Exchange, asked: Asked, body: Bytes) -> Result<Read> {
     let limits = &exchange.snapshot.limits;
     let read_limits = ReadLimits {
         max_depth: limits.json_depth,
@@ -37,7 +56,10 @@ pub fn read(exchange: &Exchange, operation: Operation, body: Bytes) -> Result<Re
         Some(_) => fingerprint(exchange, &body),
         None => 0,
     };
-    let request = Request::read(operation, body, &read_limits)?;
+    let request = match asked {
+        Asked::Operation(operation) => Request::read(operation, body, &read_limits)?,
+        Asked::Generation(form) => Request::read_in(form, body, &read_limits)?,
+    };
     Ok(Read {
         request,
         via: None,
@@ -51,6 +73,7 @@ impl Read {
         let (operation, most_bytes) = (Some(self.request.operation()), snapshot.limits.decompressed_bytes);
         Terms {
             operation,
+            dialect: self.request.dialect(),
             hide_usage: false,
             most_bytes,
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use http::HeaderMap;
 
-use crate::accept::client;
+use crate::accept::{client, route};
 use crate::exchange::{Accepted, Admitted, Dispatched, Exchange, Headers, Kind, Relayed};
 use crate::state::clock;
 use crate::state::snapshot::Snapshot;
@@ -24,6 +24,7 @@ pub fn begin(head: &http::request::Parts, peer: Option<IpAddr>, snapshot: Arc<Sn
         client,
         headers: Arc::new(Headers(head.headers.clone())),
         kind: Kind::Unknown,
+        dialect: route::dialect_of(head.uri.path()),
         body_bytes: 0,
         raw_path: None,
         held: Vec::new(),

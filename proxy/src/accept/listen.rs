@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use http::{Method, header};
+use penstock_llm::model::Dialect;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
@@ -205,7 +206,7 @@ fn turned_away(state: &State, from: Option<SocketAddr>, began: Instant, fault: B
 /// Answers a connection that will not be served, whatever it wants. What it has sent is taken in first: a socket that is
 /// closed with unread bytes is reset, and the answer with it.
 async fn turn_away(stream: &mut Stream, away: &mut TurnedAway) {
-    let (fault, body) = (&away.fault, away.fault.body());
+    let (fault, body) = (&away.fault, away.fault.body(Dialect::OpenAiChat));
     let retry = fault.retry_after.map_or(String::new(), |after| {
         format!("retry-after: {}\r\n", after.as_secs())
     });
@@ -313,7 +314,7 @@ pub async fn refuse_head(
     fault: Box<Fault>,
 ) -> TurnedAway {
     let mut away = turned_away(state, from, began, fault);
-    let body = away.fault.body();
+    let body = away.fault.body(Dialect::OpenAiChat);
     let head = || -> pingora_error::Result<ResponseHeader> {
         let mut head = ResponseHeader::build(away.fault.status, Some(5))?;
         head.insert_header(header::CONTENT_TYPE, "application/json")?;

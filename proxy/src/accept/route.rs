@@ -1,6 +1,8 @@
 //! Which page a request is for: one table, from which the pages, their methods and the 405s all come.
 
 use http::Method;
+use penstock_llm::foreign::Form;
+use penstock_llm::model::Dialect;
 use penstock_llm::openai::Operation;
 
 use crate::exchange::Kind;
@@ -13,6 +15,8 @@ const OPENROUTER_PREFIX: &str = "/api";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     Operation(Operation),
+    /// A generation in another dialect than OpenAI's first.
+    Generation(Form),
     Models,
     /// The model's name, as in the path.
     Model(String),
@@ -28,6 +32,7 @@ impl Route {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Operation(operation) => Kind::Operation(*operation),
+            Self::Generation(_) => Kind::Operation(Operation::Chat),
             Self::Models | Self::Model(_) => Kind::Models,
             Self::Realtime => Kind::Realtime,
             Self::Raw { .. } => Kind::Raw,
@@ -39,6 +44,12 @@ impl Route {
 #[derive(Clone, Copy, Debug)]
 enum Page {
     Operation(Operation),
+    /// All that is asked for stands in the body.
+    Generation(Dialect),
+    /// `{model}:generateContent` or `{model}:streamGenerateContent`.
+    Gemini,
+    /// `{model}/converse` or `{model}/converse-stream`.
+    Converse,
     Models,
     Model,
     Realtime,
@@ -50,14 +61,37 @@ const TABLE: &[(&str, &str, Page)] = &[
     ("POST", "/v1/completions", Page::Operation(Operation::Completions)),
     ("POST", "/v1/embeddings", Page::Operation(Operation::Embeddings)),
     ("POST", "/v1/moderations", Page::Operation(Operation::Moderations)),
+    (
+        "POST",
+        "/v1/messages",
+        Page::Generation(Dialect::AnthropicMessages),
+    ),
+    (
+        "POST",
+        "/v1/responses",
+        Page::Generation(Dialect::OpenAiResponses),
+    ),
+    ("POST", "/v1beta/models/*", Page::Gemini),
+    ("POST", "/model/*", Page::Converse),
     ("GET", "/v1/models", Page::Models),
     ("GET", "/v1/models/*", Page::Model),
     ("GET", "/v1/realtime", Page::Realtime),
 ];
 
-/// The table as method and path, for the test that walks it.
-pub fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TABLE.iter().map(|(method, path, _)| (*method, *path))
+/// The table as method and a path of each page, for the tests that walk it.
+pub fn pages() -> impl Iterator<Item = (&'static str, String)> {
+    TABLE.iter().flat_map(|(method, path, page)| {
+        let rest = match page {
+            Page::Gemini => "some-model:generateContent",
+            Page::Converse => "some.model/converse-stream",
+            _ => "some/model",
+        };
+        let path = path.replace('*', rest);
+        let under_api = path
+            .starts_with("/v1/")
+            .then(|| format!("{OPENROUTER_PREFIX}{path}"));
+        std::iter::once(path).chain(under_api).map(|path| (*method, path))
+    })
 }
 
 /// Finds the page. `is_provider` says whether a first path segment names a provider.
@@ -70,20 +104,74 @@ pub fn find(method: &Method, path: &str, is_provider: impl Fn(&str) -> bool) -> 
         .iter()
         .find_map(|(verb, pattern, page)| Some((*verb, *page, rest_of(pattern, plain)?)))
     {
-        Some((verb, page, rest)) if method.as_str() == verb => Ok(page.route(rest)),
+        Some((verb, page, rest)) if method.as_str() == verb => {
+            page.route(rest).ok_or_else(|| unknown(method, path))
+        }
         Some((verb, ..)) => Err(wrong_method(method, path, verb)),
         None => raw(path, is_provider).ok_or_else(|| unknown(method, path)),
     }
 }
 
 impl Page {
-    fn route(self, rest: &str) -> Route {
-        match self {
+    /// `None` where the rest of the path is no page.
+    fn route(self, rest: &str) -> Option<Route> {
+        Some(match self {
             Self::Operation(operation) => Route::Operation(operation),
+            Self::Generation(dialect) => Route::Generation(Form::of(dialect)),
+            Self::Gemini => Route::Generation(gemini(rest)?),
+            Self::Converse => Route::Generation(converse(rest)?),
             Self::Models => Route::Models,
             Self::Model => Route::Model(percent_decoded(rest)),
             Self::Realtime => Route::Realtime,
-        }
+        })
+    }
+}
+
+/// What errors are told in: the dialect of the page, or of the page that was probably meant.
+pub fn dialect_of(path: &str) -> Dialect {
+    let path = path.strip_prefix(OPENROUTER_PREFIX).unwrap_or(path);
+    let is = |page: &str| {
+        path.strip_prefix(page)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if is("/v1/messages") {
+        Dialect::AnthropicMessages
+    } else if is("/v1/responses") {
+        Dialect::OpenAiResponses
+    } else if is("/v1beta") {
+        Dialect::Gemini
+    } else if is("/model") {
+        Dialect::BedrockConverse
+    } else {
+        Dialect::OpenAiChat
+    }
+}
+
+fn gemini(rest: &str) -> Option<Form> {
+    let (model, method) = rest.rsplit_once(':')?;
+    let stream = match method {
+        "generateContent" => false,
+        "streamGenerateContent" => true,
+        _ => return None,
+    };
+    Some(in_path(Dialect::Gemini, model, stream))
+}
+
+fn converse(rest: &str) -> Option<Form> {
+    let (model, method) = rest.rsplit_once('/')?;
+    let stream = match method {
+        "converse" => false,
+        "converse-stream" => true,
+        _ => return None,
+    };
+    Some(in_path(Dialect::BedrockConverse, model, stream))
+}
+
+fn in_path(dialect: Dialect, model: &str, stream: bool) -> Form {
+    Form {
+        dialect,
+        model: Some(percent_decoded(model).into()),
+        stream: Some(stream),
     }
 }
 
@@ -145,7 +233,9 @@ fn meant(path: &str) -> Option<&'static str> {
         .filter(|page| !page.ends_with('*'));
     exact
         .filter(|page| {
-            let (_, rest) = page.split_at("/v1".len());
+            let Some(rest) = page.strip_prefix("/v1").filter(|rest| rest.starts_with('/')) else {
+                return false;
+            };
             tail.strip_suffix(rest)
                 .is_some_and(|base| matches!(base, "" | "/v1" | "/v1/v1" | "/api"))
         })
@@ -180,12 +270,9 @@ mod tests {
     #[test]
     fn every_page_is_found_by_its_method_and_refused_by_others() {
         for (method, path) in pages() {
-            let path = path.replace('*', "x");
-            for path in [path.clone(), format!("/api{path}")] {
-                assert!(found(method, &path).is_ok(), "{method} {path}");
-                let refused = found("DELETE", &path).unwrap_err();
-                assert_eq!((refused.status, refused.allow), (405, Some(method)), "{path}");
-            }
+            assert!(found(method, &path).is_ok(), "{method} {path}");
+            let refused = found("DELETE", &path).unwrap_err();
+            assert_eq!((refused.status, refused.allow), (405, Some(method)), "{path}");
         }
     }
 
@@ -204,7 +291,7 @@ mod tests {
                 refused.message
             );
         }
-        let refused = found("POST", "/v1/responses").unwrap_err();
+        let refused = found("POST", "/v1/unheard-of").unwrap_err();
         assert!(
             refused.message.contains("/v1/embeddings, /v1/moderations"),
             "{}",

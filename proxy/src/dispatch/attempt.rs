@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
+use penstock_llm::model::{self, Codec, Dialect, ErrorKind};
 use penstock_llm::openai::ErrorView;
 
 use crate::dispatch::credentials::REFUSED_REST;
@@ -53,7 +54,7 @@ pub async fn send(
         200..=299 => Ok(upstream),
         status if outgoing.is_raw && !matches!(status, 300..=399 | 401..=403) => Ok(upstream),
         // Boxed: what is rare must not make every call's state larger.
-        status => Err(Box::pin(refused(step, upstream, status)).await),
+        status => Err(Box::pin(refused(step, outgoing, upstream, status)).await),
     }
 }
 
@@ -72,28 +73,42 @@ pub fn unanswered(step: &Step, fault: Box<Fault>) -> Failed {
     }
 }
 
-async fn refused(step: &Step, mut upstream: Box<Upstream>, status: u16) -> Failed {
+async fn refused(step: &Step, outgoing: &Outgoing, mut upstream: Box<Upstream>, status: u16) -> Failed {
     let headers = upstream.headers().clone();
     let read = error_body(&mut upstream).await;
     upstream.finish().await;
+    let speaks = outgoing.translation.as_ref().map(|it| it.from);
     let Some(body) = read else {
         // Half a body would be passed off as a whole one: the caller gets our words instead.
-        let mut failed = refusal(step, status, &headers, Bytes::new());
+        let mut failed = refusal(step, speaks, status, &headers, Bytes::new());
         failed.fault.verbatim = None;
         return failed;
     };
-    refusal(step, status, &headers, body)
+    refusal(step, speaks, status, &headers, body)
 }
 
-/// What an answer means that is not the one asked for: its status, and its body.
-pub fn refusal(step: &Step, status: u16, headers: &HeaderMap, body: Bytes) -> Failed {
+/// What an answer means that is not the one asked for: its status, and its body. `speaks` is the provider's dialect where
+/// the caller speaks another: its words are then told in the caller's.
+pub fn refusal(
+    step: &Step,
+    speaks: Option<Dialect>,
+    status: u16,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Failed {
     let name = &step.planned.target.provider.name;
     let body = step.scrubbed(body);
     let (fault, outcome) = match status {
         300..=399 => (redirected(name), Outcome::Broken),
         401..=403 => (credential_refused(step, status), Outcome::Credential),
-        408 | 429 | 500.. => (try_elsewhere(step, status, headers, &body), Outcome::Status),
-        _ => (verbatim(status, headers, body), Outcome::Status),
+        408 | 429 | 500.. => (
+            try_elsewhere(step, speaks, status, headers, &body),
+            Outcome::Status,
+        ),
+        _ => match speaks {
+            Some(dialect) => (reworded(step, dialect, status, headers, &body), Outcome::Status),
+            None => (verbatim(status, headers, body), Outcome::Status),
+        },
     };
     Failed {
         fault,
@@ -131,7 +146,13 @@ fn credential_refused(step: &Step, status: u16) -> Box<Fault> {
     Fault::provider(502, "upstream_credentials_rejected", message)
 }
 
-fn try_elsewhere(step: &Step, status: u16, headers: &HeaderMap, body: &[u8]) -> Box<Fault> {
+fn try_elsewhere(
+    step: &Step,
+    speaks: Option<Dialect>,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Box<Fault> {
     let retry_after = retry_after(headers);
     step.planned.health.failed();
     if let Some(rest) = retry_after {
@@ -139,8 +160,17 @@ fn try_elsewhere(step: &Step, status: u16, headers: &HeaderMap, body: &[u8]) -> 
         step.credential.health.rest(rest);
         step.planned.health.rest(rest);
     }
-    let said = ErrorView::read(body)
-        .and_then(|error| error.message)
+    let said = match speaks.and_then(Dialect::codec) {
+        Some(codec) => Some(
+            read_error(codec, status, headers, body)
+                .message
+                .get()
+                .into_owned(),
+        ),
+        None => ErrorView::read(body).and_then(|error| error.message),
+    };
+    let said = said
+        .filter(|said| !said.is_empty())
         .map(|said| shortened(step, said));
     let name = &step.planned.target.provider.name;
     let message = match said {
@@ -179,6 +209,42 @@ fn verbatim(status: u16, headers: &HeaderMap, body: Bytes) -> Box<Fault> {
         body,
     });
     fault
+}
+
+/// The same in the caller's dialect, where the provider speaks another.
+fn reworded(step: &Step, speaks: Dialect, status: u16, headers: &HeaderMap, body: &[u8]) -> Box<Fault> {
+    let code = match status {
+        404 => "upstream_not_found",
+        _ => "upstream_invalid_request",
+    };
+    let Some(codec) = speaks.codec() else {
+        return Fault::provider(status, code, "the provider refused the request").final_here();
+    };
+    let error = read_error(codec, status, headers, body);
+    let code = match error.kind {
+        ErrorKind::ContextLength => "context_length_exceeded",
+        ErrorKind::ContentPolicy => "content_policy_violation",
+        _ => code,
+    };
+    let said = shortened(step, error.message.get().into_owned());
+    let name = &step.planned.target.provider.name;
+    let message = format!("provider {name} answered {status}: {said}");
+    let mut fault = Fault::provider(status, code, message).final_here();
+    fault.cause = Cause::Caller;
+    fault.param = error.param.map(|param| param.get().into_owned());
+    fault
+}
+
+fn read_error<'a>(
+    codec: &dyn Codec,
+    status: u16,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+) -> model::Error<'a> {
+    let native = headers
+        .get("x-amzn-errortype")
+        .and_then(|value| value.to_str().ok());
+    codec.read_error(status, native, body)
 }
 
 /// `retry-after-ms`, else `Retry-After` in seconds or as a date.

@@ -8,6 +8,7 @@ pub mod outbound;
 pub mod outgoing;
 pub mod plan;
 pub mod route;
+pub mod translate;
 pub mod trust;
 pub mod upstream;
 pub mod watch;

@@ -56,6 +56,7 @@ fn service(call: &OutboundCall) -> (Provider, Timeouts) {
         host: call.host.as_str().into(),
         port: call.rule.port,
         base_path: "".into(),
+        dialects: Vec::new(),
         credentials: Vec::new(),
         auth: Auth::None,
         usage_option: false,
@@ -81,6 +82,8 @@ fn outgoing(call: OutboundCall) -> Result<Outgoing, HttpError> {
         headers,
         body: OutgoingBody::Plain(call.body),
         is_raw: true,
+        translation: None,
+        dropped: Vec::new(),
     })
 }
 

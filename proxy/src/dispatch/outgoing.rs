@@ -2,12 +2,15 @@
 
 use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use penstock_llm::model::Dialect;
 use penstock_llm::openai::{Operation, Outbound, Request};
 use penstock_plugin_host::CallBody;
 
 use crate::dispatch::plan::Step;
+use crate::dispatch::translate;
 use crate::exchange::{Exchange, Terms};
 use crate::fault::{Fault, Result};
+use crate::relay::translate::Translation;
 use crate::state::snapshot::{Auth, Credential, Provider};
 
 /// What a caller's SDK may tell a provider (APIS.md 9.10). Everything else stays here: credentials and framing above all.
@@ -34,6 +37,10 @@ pub struct Outgoing {
     pub body: OutgoingBody,
     /// The caller speaks the provider's own dialect: errors are passed on as they are.
     pub is_raw: bool,
+    /// How the answer gets into the caller's dialect, where the provider speaks another.
+    pub translation: Option<Box<Translation>>,
+    /// What could not be said in the provider's dialect.
+    pub dropped: Vec<Box<str>>,
 }
 
 type Header = (HeaderName, HeaderValue);
@@ -88,6 +95,10 @@ pub fn for_step(exchange: &Exchange, step: &Step, terms: Terms) -> Result<(Outgo
 fn read_call(exchange: &Exchange, step: &Step, terms: Terms, request: &Request) -> Result<(Outgoing, Terms)> {
     let provider = &step.planned.target.provider;
     let operation = request.operation();
+    let speaks = translate::spoken_to(provider, terms.dialect);
+    if operation == Operation::Chat && speaks != terms.dialect {
+        return Ok((translated_call(exchange, step, request, speaks)?, terms));
+    }
     let ask_usage = provider.usage_option && request.stream() && operation.generates();
     let outbound = request.outbound(&step.planned.model, ask_usage);
     let terms = Terms {
@@ -97,12 +108,73 @@ fn read_call(exchange: &Exchange, step: &Step, terms: Terms, request: &Request) 
     let json = HeaderValue::from_static("application/json");
     let outgoing = Outgoing {
         method: Method::POST,
-        path: format!("{}{}", provider.base_path, operation_path(operation)),
-        headers: headers(step, &exchange.accepted.headers.0, Some(json))?,
+        path: format!(
+            "{}{}",
+            provider.base_path,
+            same_path(operation, speaks, step, request)
+        ),
+        headers: headers_in(speaks, step, &exchange.accepted.headers.0, Some(json))?,
         body: OutgoingBody::Spliced(outbound),
         is_raw: false,
+        translation: None,
+        dropped: Vec::new(),
     };
     Ok((outgoing, terms))
+}
+
+/// The path of a call that goes on in the caller's own dialect.
+fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Request) -> String {
+    match operation {
+        Operation::Chat => translate::path(speaks, &step.planned.model, request.stream()),
+        other => operation_path(other).to_owned(),
+    }
+}
+
+/// A call in another dialect than the caller's.
+fn translated_call(exchange: &Exchange, step: &Step, request: &Request, speaks: Dialect) -> Result<Outgoing> {
+    let target = &step.planned.target;
+    let from_caller = &exchange.accepted.headers.0;
+    let made = translate::translated(request, target, &step.planned.model, speaks, from_caller)?;
+    let json = HeaderValue::from_static("application/json");
+    let mut headers = headers_in(speaks, step, from_caller, Some(json))?;
+    headers.retain(|(name, _)| !made.headers.iter().any(|(own, _)| own == name));
+    headers.extend(made.headers);
+    let translation = Translation {
+        from: speaks,
+        to: exchange.accepted.dialect,
+        id: exchange.accepted.id.clone(),
+        created: exchange.accepted.at_ms / 1000,
+        model: exchange.admitted.model.clone().unwrap_or_default(),
+        usage_asked: request.usage_asked(),
+        legacy_functions: made.legacy_functions,
+        most_bytes: exchange.snapshot.limits.decompressed_bytes,
+    };
+    let path = translate::path(speaks, &step.planned.model, made.streams);
+    Ok(Outgoing {
+        method: Method::POST,
+        path: format!("{}{path}", target.provider.base_path),
+        headers,
+        body: OutgoingBody::Plain(made.bytes.into()),
+        is_raw: false,
+        translation: Some(Box::new(translation)),
+        dropped: made.dropped,
+    })
+}
+
+/// The headers for a dialect: those that its API demands are there, whoever says them.
+fn headers_in(
+    dialect: Dialect,
+    step: &Step,
+    from_caller: &HeaderMap,
+    content_type: Option<HeaderValue>,
+) -> Result<Vec<Header>> {
+    let mut headers = headers(step, from_caller, content_type)?;
+    if let Some((name, value)) = translate::required_header(dialect)
+        && !headers.iter().any(|(own, _)| *own == name)
+    {
+        headers.push((name, value));
+    }
+    Ok(headers)
 }
 
 fn raw_call(exchange: &Exchange, step: &Step, body: &Bytes) -> Result<Outgoing> {
@@ -114,6 +186,8 @@ fn raw_call(exchange: &Exchange, step: &Step, body: &Bytes) -> Result<Outgoing> 
         headers: headers(step, &accepted.headers.0, content_type)?,
         body: OutgoingBody::Plain(body.clone()),
         is_raw: true,
+        translation: None,
+        dropped: Vec::new(),
     })
 }
 
@@ -138,11 +212,13 @@ pub fn handshake(exchange: &Exchange, step: &Step, protocols: Option<HeaderValue
         headers,
         body: OutgoingBody::Plain(Bytes::new()),
         is_raw: false,
+        translation: None,
+        dropped: Vec::new(),
     })
 }
 
 /// For a query's value; `/` and `:`, which are common in names of models, may stand there as they are.
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::HeaderValue;
+use penstock_llm::model::Dialect;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
@@ -148,7 +149,7 @@ async fn carry(
 /// Tells the caller why there is no session.
 async fn tell(wire: &mut ServerSession, exchange: &mut Exchange, fault: &Fault) {
     let ours = ours(exchange);
-    let mut down = Downstream::new(wire, ours);
+    let mut down = Downstream::new(wire, ours, Dialect::OpenAiChat);
     // a caller that has left cannot be told
     let _ = whole::refuse(&mut down, exchange, fault).await;
     exchange.relayed.status = down.status().unwrap_or(0);

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use penstock_llm::model::Dialect;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 
+use crate::fault::spoken::keep_alive;
 use crate::relay::head::Ours;
 use crate::state::answer::Head;
 use crate::state::idempotency::Recording;
-
-/// A comment that every SSE reader skips.
-const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// A caller that takes nothing for this long is gone; longer than any pause of a live one, shorter than forever.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,6 +35,8 @@ pub struct Downstream<'s> {
     session: &'s mut ServerSession,
     /// Of a streaming caller; others get no keep-alives.
     keep_alive: Option<Duration>,
+    /// What the caller speaks.
+    dialect: Dialect,
     /// Sent with every head.
     ours: Ours,
     /// A repeat of this call may want the same answer.
@@ -51,11 +52,12 @@ pub struct Downstream<'s> {
 }
 
 impl<'s> Downstream<'s> {
-    pub fn new(session: &'s mut ServerSession, ours: Ours) -> Self {
+    pub fn new(session: &'s mut ServerSession, ours: Ours, dialect: Dialect) -> Self {
         session.set_write_timeout(Some(WRITE_TIMEOUT));
         Self {
             session,
             keep_alive: None,
+            dialect,
             ours,
             recording: None,
             deadline: Instant::now() + LONGEST,
@@ -175,8 +177,9 @@ impl<'s> Downstream<'s> {
         if self.alone {
             return Ok(());
         }
-        self.bytes_out += KEEP_ALIVE.len() as u64;
-        let written = self.session.write_response_body(KEEP_ALIVE, false).await;
+        let sign = keep_alive(self.dialect);
+        self.bytes_out += sign.len() as u64;
+        let written = self.session.write_response_body(sign, false).await;
         written.or_else(|_| self.lost())
     }
 

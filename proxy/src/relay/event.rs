@@ -1,11 +1,13 @@
-//! One event of a provider's stream with its texts, ready to be edited in place: only the JSON literals that an edit
+//! One event of a stream with its texts, ready to be edited in place: only the JSON literals that an edit
 //! touches are written anew, every other byte goes out as it came.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use penstock_llm::foreign::EventReader;
 use penstock_llm::json::Span;
-use penstock_llm::openai::{Delta, EventView, Kind, Logprobs, Operation};
+use penstock_llm::model::{Dialect, StreamFrame};
+use penstock_llm::openai::{Delta, ErrorView, EventView, Kind, Logprobs, Operation};
 use penstock_llm::splice::Splice;
 use penstock_llm::sse::Frame;
 use penstock_llm::usage::Usage;
@@ -18,6 +20,32 @@ pub struct Event {
     /// Texts that plugins changed, by the delta's place in the view.
     edited: Vec<(usize, String)>,
     pub is_done: bool,
+    /// The error that it is.
+    pub error: Option<Box<ErrorView>>,
+}
+
+/// How the events of one stream are read.
+#[derive(Debug)]
+pub enum Reader {
+    /// In place, each by itself.
+    OpenAi(Operation),
+    /// By way of the model, one after the other.
+    Foreign(Box<EventReader>),
+    /// The dialect is not read: the data is one text.
+    Unread,
+}
+
+impl Reader {
+    /// `operation` is none for a dialect that is not read.
+    pub fn new(operation: Option<Operation>, dialect: Dialect) -> Self {
+        match (operation, dialect) {
+            (None, _) => Self::Unread,
+            (Some(operation), Dialect::OpenAiChat) => Self::OpenAi(operation),
+            (Some(_), other) => {
+                EventReader::new(other).map_or(Self::Unread, |it| Self::Foreign(Box::new(it)))
+            }
+        }
+    }
 }
 
 /// The data of an event is no JSON, or an edit cannot be put into it.
@@ -25,15 +53,28 @@ pub struct Event {
 pub struct Unreadable;
 
 impl Event {
-    /// Reads a frame. Comments and empty frames have no view. Without an operation the dialect is not read: the data is one
-    /// text.
-    pub fn read(operation: Option<Operation>, frame: Frame) -> Result<Self, Unreadable> {
+    /// Reads a frame. Comments and empty frames have no view.
+    pub fn read(reader: &mut Reader, frame: Frame) -> Result<Self, Unreadable> {
         let data = frame.data();
-        let is_done = penstock_llm::openai::is_done(&data);
-        let view = match (operation, data.is_empty() || is_done) {
+        let mut is_done = penstock_llm::openai::is_done(&data);
+        let mut error = None;
+        let view = match (reader, data.is_empty() || is_done) {
             (_, true) => None,
-            (Some(operation), _) => Some(EventView::read(operation, &data).map_err(|_| Unreadable)?),
-            (None, _) => Some(unread(&data)),
+            (Reader::OpenAi(operation), _) => {
+                let view = EventView::read(*operation, &data).map_err(|_| Unreadable)?;
+                error = view.is_error.then(|| ErrorView::read(&data).unwrap_or_default());
+                Some(view)
+            }
+            (Reader::Foreign(reader), _) => {
+                let seen = reader.read(StreamFrame {
+                    name: frame.event_name(),
+                    data: &data,
+                    exception: false,
+                });
+                (is_done, error) = (seen.done, seen.error);
+                Some(seen.view)
+            }
+            (Reader::Unread, _) => Some(unread(&data)),
         };
         drop(data);
         Ok(Self {
@@ -41,6 +82,7 @@ impl Event {
             view,
             edited: Vec::new(),
             is_done,
+            error: error.map(Box::new),
         })
     }
 

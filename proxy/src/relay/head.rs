@@ -219,6 +219,17 @@ impl Head {
         ));
     }
 
+    /// Names the fields of the request that the provider's dialect could not say.
+    pub fn dropped(&mut self, fields: &[Box<str>]) {
+        if fields.is_empty() {
+            return;
+        }
+        if let Ok(value) = HeaderValue::from_str(&fields.join(", ")) {
+            self.headers
+                .push((HeaderName::from_static("x-penstock-dropped"), value));
+        }
+    }
+
     /// The answer to a browser that asks whether its page may call: yes, with what it asked to send.
     pub fn preflight(asked: &HeaderMap, max_age: Duration) -> Self {
         let mut headers = Vec::with_capacity(3);

@@ -11,5 +11,6 @@ pub mod replay;
 pub mod reply;
 pub mod stage;
 pub mod stream;
+pub mod translate;
 pub mod websocket;
 pub mod whole;

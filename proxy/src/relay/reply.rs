@@ -1,5 +1,9 @@
 //! An answer that a plugin gave in a provider's place, in the caller's dialect. Response plugins see it like any other.
 
+use bytes::Bytes;
+use penstock_llm::model::{
+    self, Answer as ModelAnswer, Choice, Codec, Dialect, Part, Stop as ModelStop, StopReason,
+};
 use penstock_llm::openai::write::{self, Envelope};
 use penstock_llm::openai::{Answer, Operation};
 
@@ -30,21 +34,43 @@ pub async fn relay(
         created,
         model: &model,
     };
-    let (head, body) = if exchange.admitted.streamed {
-        (
-            Head::event_stream(),
-            write::answer_events(&envelope, &text, false),
-        )
-    } else {
-        let body = write::answer_body(&envelope, &text);
-        (
-            Head::new(200, "application/json", Some(body.len() as u64)),
-            body.into(),
-        )
+    let streamed = exchange.admitted.streamed;
+    let body: Bytes = match (terms.dialect.codec(), streamed) {
+        (Some(codec), _) if terms.dialect != Dialect::OpenAiChat => {
+            in_dialect(codec, &envelope, &text, streamed)
+        }
+        (_, true) => write::answer_events(&envelope, &text, false),
+        (_, false) => write::answer_body(&envelope, &text).into(),
+    };
+    let head = match streamed {
+        true => Head::event_stream(),
+        false => Head::new(200, "application/json", Some(body.len() as u64)),
     };
     exchange.relayed.ending = Ending::Complete;
     down.head(&head).await?;
     down.end(body).await
+}
+
+/// The reply by way of the model, for dialects other than OpenAI's first.
+fn in_dialect(codec: &dyn Codec, envelope: &Envelope<'_>, text: &str, streamed: bool) -> Bytes {
+    let mut choice = Choice::new(0);
+    choice.parts.push(Part::text(text));
+    choice.stop = Some(ModelStop::new(StopReason::End));
+    let mut answer = ModelAnswer::new(codec.dialect());
+    answer.choices.push(choice);
+    let envelope = model::Envelope {
+        id: envelope.id,
+        created: envelope.created,
+        model: envelope.model,
+        usage_asked: false,
+        legacy_functions: false,
+    };
+    if !streamed {
+        return codec.write_answer(&answer, &envelope).bytes.into();
+    }
+    let (mut writer, mut out) = (codec.stream_writer(&envelope), Vec::new());
+    model::replay(&answer, |event| writer.write(&event, &mut out));
+    out.into()
 }
 
 /// The reply as the response plugins leave it.

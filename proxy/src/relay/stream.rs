@@ -11,7 +11,7 @@ use penstock_llm::sse::{self, SseReader};
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
 use crate::fault::{Cause, Fault, Result, in_band_status};
 use crate::relay::downstream::{Downstream, Stop};
-use crate::relay::event::Event;
+use crate::relay::event::{Event, Reader};
 use crate::relay::guard::StreamGuard;
 use crate::relay::whole::refuse;
 use crate::state::answer::{Head, Interrupted, Source};
@@ -42,7 +42,8 @@ struct Pump<'x> {
     exchange: &'x mut Exchange,
     terms: Terms,
     guard: StreamGuard,
-    reader: SseReader,
+    frames: SseReader,
+    reader: Reader,
     inflater: Option<Inflater>,
     head: Head,
     /// Events that wait for the commit point.
@@ -96,7 +97,8 @@ pub async fn relay(
         exchange,
         terms,
         guard,
-        reader: SseReader::new(sse::DEFAULT_MAX_EVENT_BYTES),
+        frames: SseReader::new(sse::DEFAULT_MAX_EVENT_BYTES),
+        reader: Reader::new(terms.operation, terms.dialect),
         inflater,
         head,
         uncommitted: Vec::new(),
@@ -133,6 +135,7 @@ impl Pump<'_> {
                     after: Some(Step::Broken(fault)),
                 },
             };
+            self.exchange.relayed.usage = upstream.usage().or(self.exchange.relayed.usage);
             if let Some(relay) = self.forward(down, batch).await? {
                 return Ok(relay);
             }
@@ -203,9 +206,9 @@ impl Pump<'_> {
                 Some(inflater) => inflater.push(&piece).await.map_err(|_| unreadable())?,
                 None => piece,
             };
-            self.reader.push(plain);
-            while let Some(frame) = self.reader.next().map_err(|_| unreadable())? {
-                let event = Event::read(self.terms.operation, frame).map_err(|_| unreadable())?;
+            self.frames.push(plain);
+            while let Some(frame) = self.frames.next().map_err(|_| unreadable())? {
+                let event = Event::read(&mut self.reader, frame).map_err(|_| unreadable())?;
                 let event = match &event.view {
                     Some(view) if view.is_error => {
                         event.with_bytes(|said| self.exchange.dispatched.scrubbed(said))
@@ -225,7 +228,7 @@ impl Pump<'_> {
         }
         if ended && let Some(inflater) = &mut self.inflater {
             let rest = inflater.finish().await.map_err(|_| unreadable())?;
-            self.reader.push(rest);
+            self.frames.push(rest);
         }
         Ok(events)
     }
@@ -242,7 +245,7 @@ impl Pump<'_> {
             .map(|delta| u64::from(delta.length))
             .sum::<u64>();
         if view.is_error {
-            self.progress.error = Some(in_band(&event.data()));
+            self.progress.error = Some(in_band(event.error.as_deref().cloned().unwrap_or_default()));
         }
         if let Some(usage) = &view.usage {
             self.exchange.relayed.usage = Some(*usage);
@@ -332,7 +335,7 @@ impl Pump<'_> {
 
     /// The provider closed its stream in order. Whether it had said all is another question.
     async fn end(&mut self, down: &mut Downstream<'_>) -> std::result::Result<Relay, Stop> {
-        let rest = self.reader.finish();
+        let rest = self.frames.finish();
         let is_cut = rest.is_some_and(|rest| !sse::is_blank(&rest));
         let is_complete = self.terms.operation.is_none() || self.progress.is_complete();
         if is_cut || !is_complete {
@@ -363,7 +366,8 @@ impl Pump<'_> {
             (true, false) => self.exchange.fail(Ending::Refused, &fault),
         }
         self.commit(down).await?;
-        down.end(fault.event()).await?;
+        let event = fault.event(self.exchange.accepted.dialect);
+        down.end(event).await?;
         Ok(Relay::Ended)
     }
 
@@ -451,8 +455,7 @@ fn unreadable() -> Box<Fault> {
 }
 
 /// The provider's error in its own words, for the record and for the next step; the caller gets the event itself.
-fn in_band(data: &[u8]) -> Box<Fault> {
-    let view = ErrorView::read(data).unwrap_or_default();
+fn in_band(view: ErrorView) -> Box<Fault> {
     let said = view.message.unwrap_or_else(|| "no reason given".to_owned());
     let status = in_band_status(view.code.as_deref());
     let mut fault = Fault::provider(status, "upstream_error", format!("the provider answered: {said}"));

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::header;
+use penstock_llm::model::Dialect;
 use penstock_llm::openai::{Answer, ErrorView, Operation};
 
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
@@ -32,15 +33,16 @@ pub async fn relay(
         .wait(pin!(read(&mut upstream, exchange, terms, counters)))
         .await?;
     exchange.relayed.upstream_wait += waited.elapsed();
+    exchange.relayed.usage = upstream.usage();
     upstream.finish().await;
     let parsed = body.and_then(|body| match terms.operation {
-        Some(operation) => parse(body, operation).map(Body::Read),
+        Some(operation) => parse(body, operation, terms.dialect).map(Body::Read),
         None if head.status >= 400 => Ok(Body::Unread(exchange.dispatched.scrubbed(body))),
         None => Ok(Body::Unread(body)),
     });
     let guarded = match parsed {
         Ok(Body::Read(answer)) => {
-            exchange.relayed.usage = answer.usage();
+            exchange.relayed.usage = exchange.relayed.usage.or_else(|| answer.usage());
             exchange.relayed.text_bytes = answer.segments().iter().map(|text| u64::from(text.length)).sum();
             let guarded = guard::whole(down, exchange, answer).await?;
             guarded.map(|answer| answer.bytes().clone())
@@ -156,8 +158,12 @@ impl Pieces {
 }
 
 /// An answer is one JSON object, and no error in disguise (PAIN C03).
-fn parse(body: Bytes, operation: Operation) -> Checked<Answer> {
-    let answer = Answer::read(operation, body).map_err(|_| (unreadable(), Outcome::Broken))?;
+fn parse(body: Bytes, operation: Operation, dialect: Dialect) -> Checked<Answer> {
+    let answer = match dialect {
+        Dialect::OpenAiChat => Answer::read(operation, body),
+        other => Answer::read_in(other, body),
+    };
+    let answer = answer.map_err(|_| (unreadable(), Outcome::Broken))?;
     match answer.error() {
         None => Ok(answer),
         Some(error) => Err((error_in_answer(error), Outcome::ErrorEvent)),
@@ -194,9 +200,9 @@ pub async fn refuse(
     };
     exchange.fail(ending, fault);
     if down.is_head_out() {
-        return down.end(fault.event()).await;
+        return down.end(fault.event(exchange.accepted.dialect)).await;
     }
-    let body = fault.body();
+    let body = fault.body(exchange.accepted.dialect);
     let head = Head::of_fault(fault, body.len() as u64);
     down.head(&head).await?;
     down.end(body).await

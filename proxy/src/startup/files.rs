@@ -291,6 +291,9 @@ pub struct PluginLimits {
 pub struct Provider {
     /// `https://api.openai.com/v1`: what comes before `/chat/completions`.
     pub base_url: Field<String>,
+    /// What it is spoken to in, what it does best first: `openai-chat` (default), `openai-responses`,
+    /// `anthropic-messages`, `gemini`, `bedrock-converse`, `cohere`.
+    pub dialects: List<String>,
     /// Keys, each as `env:NAME` or `file:path`; several are used in turn.
     pub credentials: List<String>,
     /// How a key is shown: `bearer` (default), `none`, or `{header: api-key}`.

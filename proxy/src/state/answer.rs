@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use penstock_llm::usage::Usage;
 
 /// A head before it is written.
 #[derive(Clone, Debug)]
@@ -18,6 +19,11 @@ pub trait Source: Send {
     fn status(&self) -> u16;
 
     fn headers(&self) -> &HeaderMap;
+
+    /// What the provider has reported so far, where the bytes need not say it.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
 
     /// The next piece of the body; `None` at its proper end. Safe to drop half-way: nothing is lost.
     fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, Interrupted>> + Send;

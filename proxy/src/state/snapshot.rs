@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use penstock_llm::model::Dialect;
 use penstock_plugin_host::Plugin;
 
 use crate::state::health::HealthHandle;
@@ -311,6 +312,8 @@ pub struct Provider {
     pub port: u16,
     /// Without a slash at the end; `/v1` of `https://api.openai.com/v1`.
     pub base_path: Arc<str>,
+    /// What it can be spoken to in, what it does best first.
+    pub dialects: Vec<Dialect>,
     pub credentials: Vec<Credential>,
     pub auth: Auth,
     /// Whether it takes `stream_options.include_usage`.

@@ -19,6 +19,20 @@ pub enum Dialect {
 pub static CODECS: &[&dyn Codec] = &[];
 
 impl Dialect {
+    pub const ALL: [Dialect; 6] = [
+        Dialect::OpenAiChat,
+        Dialect::OpenAiResponses,
+        Dialect::AnthropicMessages,
+        Dialect::Gemini,
+        Dialect::BedrockConverse,
+        Dialect::Cohere,
+    ];
+
+    /// By its name in a configuration.
+    pub fn named(name: &str) -> Option<Dialect> {
+        Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::OpenAiChat => "openai-chat",

@@ -8,7 +8,9 @@ use super::edit::{self, Move};
 use super::error::ErrorView;
 use super::{EditError, Finish, Logprobs, Operation, Segment, choices};
 use crate::fault::{BodyError, Fault};
+use crate::foreign;
 use crate::json::{self, DEFAULT_MAX_DEPTH, JsonError, JsonLimits, Span, unescape};
+use crate::model::Dialect;
 use crate::splice::Splice;
 use crate::usage::Usage;
 
@@ -17,6 +19,8 @@ use crate::usage::Usage;
 pub struct Answer {
     bytes: Bytes,
     operation: Operation,
+    /// None for OpenAI's own, which are read in place.
+    dialect: Option<Dialect>,
     sent: Indexed,
     byte_limit: usize,
 }
@@ -29,7 +33,7 @@ struct Indexed {
     choices: u32,
     usage: Option<Usage>,
     model: Option<Span>,
-    is_error: bool,
+    error: Option<ErrorView>,
 }
 
 impl Answer {
@@ -39,11 +43,23 @@ impl Answer {
     /// # Errors
     /// The body is not one JSON object, or deeper or with more texts than are read.
     pub fn read(op: Operation, body: Bytes) -> Result<Answer, BodyError> {
-        let sent = Indexed::read(op, &body)
-            .map_err(|error| Fault::from(error).into_body_error(&body, DEFAULT_MAX_DEPTH))?;
+        Answer::indexed(op, None, body)
+    }
+
+    /// The same for an answer in another dialect.
+    ///
+    /// # Errors
+    /// The body is no answer of this dialect, nor an error.
+    pub fn read_in(dialect: Dialect, body: Bytes) -> Result<Answer, BodyError> {
+        Answer::indexed(Operation::Chat, Some(dialect), body)
+    }
+
+    fn indexed(operation: Operation, dialect: Option<Dialect>, body: Bytes) -> Result<Answer, BodyError> {
+        let sent = Indexed::of(operation, dialect, &body)?;
         Ok(Answer {
             bytes: body,
-            operation: op,
+            operation,
+            dialect,
             sent,
             byte_limit: usize::MAX,
         })
@@ -86,9 +102,7 @@ impl Answer {
 
     /// The error, where the answer is one (also under status 200).
     pub fn error(&self) -> Option<ErrorView> {
-        self.sent
-            .is_error
-            .then(|| ErrorView::read(&self.bytes).unwrap_or_default())
+        self.sent.error.clone()
     }
 
     /// The JSON text at an RFC 6901 pointer.
@@ -121,7 +135,10 @@ impl Answer {
         match &splices[..] {
             [splice] if !raw => self.moved(segment, text, Move::of(splice)),
             // raw: a value of another type may have come in, maybe too deep for its place
-            _ => self.sent = Indexed::read(self.operation, &bytes).map_err(|_| EditError::Invalid)?,
+            _ => {
+                self.sent =
+                    Indexed::of(self.operation, self.dialect, &bytes).map_err(|_| EditError::Invalid)?
+            }
         }
         self.bytes = bytes;
         Ok(())
@@ -140,6 +157,14 @@ impl Answer {
 }
 
 impl Indexed {
+    fn of(op: Operation, dialect: Option<Dialect>, body: &[u8]) -> Result<Indexed, BodyError> {
+        match dialect {
+            Some(dialect) => Ok(foreign::answer(dialect, body)?.into()),
+            None => Indexed::read(op, body)
+                .map_err(|error| Fault::from(error).into_body_error(body, DEFAULT_MAX_DEPTH)),
+        }
+    }
+
     fn read(op: Operation, body: &[u8]) -> Result<Indexed, JsonError> {
         let sent = choices::read(op, body)?;
         Ok(Indexed {
@@ -149,7 +174,21 @@ impl Indexed {
             choices: sent.choices.unwrap_or(0),
             usage: sent.usage,
             model: sent.model,
-            is_error: sent.is_error,
+            error: sent.is_error.then(|| ErrorView::read(body).unwrap_or_default()),
         })
+    }
+}
+
+impl From<foreign::Told> for Indexed {
+    fn from(told: foreign::Told) -> Indexed {
+        Indexed {
+            segments: told.segments,
+            finishes: Vec::new(),
+            logprobs: Vec::new(),
+            choices: told.choices,
+            usage: told.usage,
+            model: told.model,
+            error: told.error,
+        }
     }
 }

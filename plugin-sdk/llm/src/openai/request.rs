@@ -4,6 +4,7 @@
 mod index;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -11,7 +12,9 @@ use self::index::Index;
 use super::edit::{self, Move};
 use super::outbound::{self, Outbound};
 use super::{BodyError, BodyErrorKind, EditError, Kind, Operation, Provenance, Role, Segment};
+use crate::foreign::{self, Form};
 use crate::json::{self, DEFAULT_MAX_DEPTH, JsonLimits, Span};
+use crate::model::{self, Dialect};
 use crate::splice::Splice;
 
 /// What a request may be.
@@ -48,6 +51,8 @@ impl ReadLimits {
 #[derive(Clone, Debug)]
 pub struct Request {
     operation: Operation,
+    /// None for OpenAI's own bodies, which are read in place; others go by way of the model.
+    form: Option<Arc<Form>>,
     bytes: Bytes,
     limits: ReadLimits,
     index: Index,
@@ -62,6 +67,23 @@ impl Request {
     /// # Errors
     /// Which field is missing, double or of the wrong type, or what is not JSON or over a limit.
     pub fn read(op: Operation, body: Bytes, limits: &ReadLimits) -> Result<Request, BodyError> {
+        Request::indexed(op, None, body, limits)
+    }
+
+    /// The same for a generation in another dialect.
+    ///
+    /// # Errors
+    /// As [`Request::read`].
+    pub fn read_in(form: Form, body: Bytes, limits: &ReadLimits) -> Result<Request, BodyError> {
+        Request::indexed(Operation::Chat, Some(Arc::new(form)), body, limits)
+    }
+
+    fn indexed(
+        operation: Operation,
+        form: Option<Arc<Form>>,
+        body: Bytes,
+        limits: &ReadLimits,
+    ) -> Result<Request, BodyError> {
         if body.len() > limits.max_bytes {
             let message = format!("the body is longer than {} bytes: send less", limits.max_bytes);
             return Err(BodyError {
@@ -70,15 +92,48 @@ impl Request {
                 message,
             });
         }
-        let index =
-            Index::read(op, &body, limits).map_err(|fault| fault.into_body_error(&body, limits.max_depth))?;
+        let index = Index::of(operation, form.as_deref(), &body, limits)?;
         Ok(Request {
-            operation: op,
+            operation,
+            form,
             bytes: body,
             limits: *limits,
             index,
             added: Vec::new(),
         })
+    }
+
+    /// The dialect of its answers.
+    pub fn dialect(&self) -> Dialect {
+        self.form
+            .as_ref()
+            .map_or(Dialect::OpenAiChat, |form| form.dialect)
+    }
+
+    /// The request as it stands, in the model that every dialect is translated through. `betas` are what a header
+    /// switches on.
+    ///
+    /// # Errors
+    /// The field that is of the wrong type, or an operation that no other dialect has.
+    pub fn in_model<'a>(
+        &'a self,
+        betas: &'a [&'a str],
+    ) -> Result<model::Read<model::Request<'a>>, BodyError> {
+        match &self.form {
+            Some(form) => form.read(&self.bytes, betas),
+            None if self.operation == Operation::Chat => {
+                let asked = model::Asked {
+                    betas,
+                    ..model::Asked::default()
+                };
+                foreign::codec(Dialect::OpenAiChat)?.read_request(&self.bytes, &asked)
+            }
+            None => Err(BodyError {
+                kind: BodyErrorKind::WrongType,
+                param: None,
+                message: format!("{} is in no other dialect", self.operation.as_str()),
+            }),
+        }
     }
 
     pub fn operation(&self) -> Operation {
@@ -96,7 +151,7 @@ impl Request {
     }
 
     pub fn stream(&self) -> bool {
-        self.index.stream.is_some()
+        self.index.streams
     }
 
     /// The caller set `stream_options.include_usage`.
@@ -172,6 +227,9 @@ impl Request {
     /// # Errors
     /// The operation has no messages and no such prompt, the role needs more than a text, or the body gets too long.
     pub fn add_message(&mut self, position: usize, role: Role, text: &str) -> Result<(), EditError> {
+        if let Some(form) = self.form.clone() {
+            return self.add_foreign_message(&form, position, role, text);
+        }
         match self.operation {
             Operation::Chat => self.add_chat_message(position, role, text),
             Operation::Completions => self.add_to_prompt(position, text),
@@ -184,9 +242,7 @@ impl Request {
     pub fn outbound(&self, model: &str, ask_usage: bool) -> Outbound {
         let mut splices = outbound::Splices::new();
         if model != self.index.model {
-            let mut literal = Vec::with_capacity(model.len() + 2);
-            json::escape_into(model, &mut literal);
-            splices.push(Splice::new(self.index.model_span, literal));
+            splices.extend(foreign::model_splice(self.index.model_span, model));
         }
         let option = match self.index.stream {
             Some(stream) if ask_usage && self.operation.generates() => self.index.usage_option.asking(stream),
@@ -196,6 +252,21 @@ impl Request {
         splices.extend(option);
         splices.sort_unstable_by_key(|splice| splice.span.start);
         Outbound::new(self.bytes.clone(), splices, usage_added)
+    }
+
+    fn add_foreign_message(
+        &mut self,
+        form: &Form,
+        position: usize,
+        role: Role,
+        text: &str,
+    ) -> Result<(), EditError> {
+        if matches!(role, Role::Tool | Role::Other) {
+            return Err(EditError::Invalid);
+        }
+        let added = foreign::Added { position, role, text };
+        let splices = foreign::message_splices(form, &self.bytes, &added).ok_or(EditError::NotFound)?;
+        self.edit_adding(&splices, true)
     }
 
     fn add_chat_message(&mut self, position: usize, role: Role, text: &str) -> Result<(), EditError> {
@@ -302,11 +373,22 @@ impl Request {
 
     /// Makes splices that may change the request's shape: indexes anew, and changes nothing if that fails.
     fn edit(&mut self, sorted: &[Splice]) -> Result<(), EditError> {
+        self.edit_adding(sorted, false)
+    }
+
+    /// The same; with `adds`, what is put in is a plugin's.
+    fn edit_adding(&mut self, sorted: &[Splice], adds: bool) -> Result<(), EditError> {
         let bytes = edit::spliced(&self.bytes, sorted, self.limits.max_bytes)?;
-        let mut index = Index::read(self.operation, &bytes, &self.limits).map_err(|_| EditError::Invalid)?;
+        let mut index = Index::of(self.operation, self.form.as_deref(), &bytes, &self.limits)
+            .map_err(|_| EditError::Invalid)?;
         // from the last splice to the first, so that the ones to come are still where they say
         for splice in sorted.iter().rev() {
             self.added.retain_mut(|span| kept(span, splice));
+            if adds {
+                let start = splice.span.start;
+                self.added.push(Span::new(start, start + splice.with.len()));
+                self.added.sort_unstable();
+            }
         }
         for segment in &mut index.segments {
             let before = self

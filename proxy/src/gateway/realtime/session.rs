@@ -194,7 +194,7 @@ impl Session {
             }
             _ => self.refused(
                 &step,
-                attempt::refusal(&step, status, theirs, Bytes::new()),
+                attempt::refusal(&step, None, status, theirs, Bytes::new()),
                 theirs,
             ),
         }

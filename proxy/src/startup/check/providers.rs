@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
+use penstock_llm::model::Dialect;
 
 use crate::startup::certificates;
 use crate::startup::check::url::Url;
 use crate::startup::check::{Checker, NAME_RULE, is_name};
-use crate::startup::files;
+use crate::startup::files::{self, List};
 use crate::startup::problem::Mark;
 use crate::startup::secrets::{Missing, Reference};
 use crate::startup::shape::{Entries, Field};
@@ -25,7 +26,7 @@ pub struct Providers {
 }
 
 /// First parts of paths that are the gateway's own.
-const RESERVED: [&str; 3] = ["v1", "v1beta", "api"];
+const RESERVED: [&str; 4] = ["v1", "v1beta", "api", "model"];
 
 /// Headers that frame a message, or that have settings of their own.
 const NOT_SETTABLE: [&str; 9] = [
@@ -134,6 +135,7 @@ impl Checker<'_> {
         let connect_proxy = self.connect_proxy(&file.connect_proxy);
         let timeouts = self.timeouts(file.timeouts.value.as_ref(), timeouts);
         let auth = self.auth(&file.auth);
+        let dialects = self.dialects(&file.dialects);
         let what = format!("`base_url` of provider `{name}`");
         let base_url = self.required(&file.base_url, owner, &what, "such as https://api.openai.com/v1")?;
         let url = self.url(base_url, file.base_url.mark)?;
@@ -156,6 +158,7 @@ impl Checker<'_> {
             host: url.host.into(),
             port: url.port,
             base_path: url.path.into(),
+            dialects,
             credentials: Vec::new(),
             auth,
             usage_option: file.usage_option.value.unwrap_or(true),
@@ -171,6 +174,26 @@ impl Checker<'_> {
         Url::parse(text)
             .map_err(|(message, remedy)| self.findings.problem(mark, message, remedy))
             .ok()
+    }
+
+    /// In the file's order; OpenAI's first where nothing is said.
+    fn dialects(&mut self, list: &List<String>) -> Vec<Dialect> {
+        let mut dialects = Vec::new();
+        for field in list.value.iter().flatten() {
+            let Some(name) = &field.value else { continue };
+            match Dialect::named(name).filter(|dialect| dialect.codec().is_some()) {
+                Some(dialect) => dialects.push(dialect),
+                None => self.findings.problem(
+                    field.mark,
+                    format!("`{name}` is no dialect"),
+                    format!("one of {}", known_dialects()),
+                ),
+            }
+        }
+        if dialects.is_empty() {
+            dialects.push(Dialect::OpenAiChat);
+        }
+        dialects
     }
 
     fn auth(&mut self, field: &Field<files::Auth>) -> Auth {
@@ -311,4 +334,13 @@ impl Checker<'_> {
             client_key_pem,
         }
     }
+}
+
+fn known_dialects() -> String {
+    let known: Vec<&str> = Dialect::ALL
+        .iter()
+        .filter(|dialect| dialect.codec().is_some())
+        .map(|dialect| dialect.as_str())
+        .collect();
+    known.join(", ")
 }

@@ -1,6 +1,7 @@
 //! The one pass over a request body: every rule about what is taken, and where everything is.
 
-use crate::fault::{BodyErrorKind, Fault};
+use crate::fault::{BodyError, BodyErrorKind, Fault};
+use crate::foreign::{self, Form};
 use crate::json::{Cursor, Span, ValueKind, lossy};
 use crate::keys::Keys;
 use crate::openai::edit::Move;
@@ -14,8 +15,11 @@ use super::ReadLimits;
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     pub model: String,
-    pub model_span: Span,
-    /// The literal, where it is `true`.
+    /// None where the path names it.
+    pub model_span: Option<Span>,
+    /// An answer piece by piece is wanted.
+    pub streams: bool,
+    /// The literal, where it is `true` and an option can be put behind it.
     pub stream: Option<Span>,
     pub usage_option: UsageOption,
     pub segments: Vec<Segment>,
@@ -72,7 +76,22 @@ impl UsageOption {
 }
 
 impl Index {
-    pub fn read(op: Operation, bytes: &[u8], limits: &ReadLimits) -> Result<Index, Fault> {
+    /// In whatever dialect the body is.
+    pub fn of(
+        op: Operation,
+        form: Option<&Form>,
+        bytes: &[u8],
+        limits: &ReadLimits,
+    ) -> Result<Index, BodyError> {
+        match form {
+            Some(form) => Ok(foreign::index(form, bytes, limits.max_segments)?.into()),
+            None => {
+                Index::read(op, bytes, limits).map_err(|fault| fault.into_body_error(bytes, limits.max_depth))
+            }
+        }
+    }
+
+    fn read(op: Operation, bytes: &[u8], limits: &ReadLimits) -> Result<Index, Fault> {
         let mut cursor = Cursor::new(bytes, &limits.json())?;
         let mut found = Found::new(Provenance::Caller, limits.max_segments);
         let mut reader = Reader {
@@ -89,10 +108,29 @@ impl Index {
 
     /// Moves every offset but the segments' along with a splice.
     pub fn shift(&mut self, moved: Move) {
-        self.model_span = moved.span(self.model_span);
+        self.model_span = self.model_span.map(|span| moved.span(span));
         self.stream = self.stream.map(|span| moved.span(span));
         self.list = self.list.map(|span| moved.span(span));
         self.usage_option = self.usage_option.shift(moved);
+    }
+}
+
+impl From<foreign::Indexed> for Index {
+    fn from(found: foreign::Indexed) -> Index {
+        let usage_option = match found.usage_asked {
+            true => UsageOption::Asked,
+            false => UsageOption::Absent,
+        };
+        Index {
+            model: found.model,
+            model_span: found.model_span,
+            streams: found.stream,
+            stream: None,
+            usage_option,
+            segments: found.segments,
+            list: found.list,
+            messages: found.messages,
+        }
     }
 }
 
@@ -213,7 +251,8 @@ impl Draft {
         }
         Ok(Index {
             model,
-            model_span,
+            model_span: Some(model_span),
+            streams: self.stream.is_some(),
             stream: self.stream,
             usage_option: self.usage_option.unwrap_or(UsageOption::Absent),
             segments: found.segments.into_vec(),

@@ -1,0 +1,139 @@
+//! A call in the dialect of the provider that it goes to: which dialect that is, its path, and the body written anew
+//! where the caller speaks another one. What was lost on the way is named.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use penstock_llm::model::{Dialect, Losses, Maker, Target as ModelTarget};
+use penstock_llm::openai::Request;
+
+use crate::dispatch::outgoing::percent_encoded;
+use crate::fault::{Fault, Result};
+use crate::state::snapshot::{Provider, Target};
+
+/// Most names of lost fields that are told: a header is no place for a list without end.
+const MOST_DROPPED: usize = 32;
+
+/// What Anthropic's API is asked for where nobody says otherwise (APIS.md 3).
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+
+/// A body for a provider, and what has to be said of it.
+#[derive(Debug)]
+pub struct Translated {
+    pub bytes: Vec<u8>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the caller sees as `x-penstock-dropped`.
+    pub dropped: Vec<Box<str>>,
+    pub streams: bool,
+    pub legacy_functions: bool,
+}
+
+/// What a provider is spoken to in: the caller's own dialect where it can, else its first.
+pub fn spoken_to(provider: &Provider, caller: Dialect) -> Dialect {
+    match provider.dialects.contains(&caller) {
+        true => caller,
+        false => provider.dialects.first().copied().unwrap_or(Dialect::OpenAiChat),
+    }
+}
+
+/// The body of a call in another dialect.
+///
+/// # Errors
+/// What cannot be said in that dialect and must not be left out: the caller's fault, with the field.
+pub fn translated(
+    request: &Request,
+    target: &Target,
+    model: &str,
+    to: Dialect,
+    from_caller: &HeaderMap,
+) -> Result<Translated> {
+    let betas = betas(from_caller);
+    let read = request.in_model(&betas)?;
+    let codec = to.codec().ok_or_else(|| unknown(to))?;
+    let (streams, legacy_functions) = (read.value.stream, read.value.legacy_functions);
+    let written = codec.write_request(&read.value, &facts(target, model))?;
+    let mut losses = read.losses;
+    losses.append(written.losses);
+    let header = |(name, value): (&'static str, String)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+    };
+    Ok(Translated {
+        bytes: written.bytes,
+        headers: written.headers.into_iter().filter_map(header).collect(),
+        dropped: named(&losses),
+        streams,
+        legacy_functions,
+    })
+}
+
+/// The path of a generation under a provider's base path.
+pub fn path(dialect: Dialect, model: &str, streams: bool) -> String {
+    match (dialect, streams) {
+        (Dialect::OpenAiChat, _) => "/chat/completions".to_owned(),
+        (Dialect::OpenAiResponses, _) => "/responses".to_owned(),
+        (Dialect::AnthropicMessages, _) => "/messages".to_owned(),
+        (Dialect::Cohere, _) => "/chat".to_owned(),
+        (Dialect::Gemini, false) => format!("/models/{}:generateContent", percent_encoded(model)),
+        (Dialect::Gemini, true) => {
+            format!("/models/{}:streamGenerateContent?alt=sse", percent_encoded(model))
+        }
+        (Dialect::BedrockConverse, false) => format!("/model/{}/converse", whole_part(model)),
+        (Dialect::BedrockConverse, true) => format!("/model/{}/converse-stream", whole_part(model)),
+    }
+}
+
+/// Headers without which a dialect's API does not answer.
+pub fn required_header(dialect: Dialect) -> Option<(HeaderName, HeaderValue)> {
+    (dialect == Dialect::AnthropicMessages).then(|| {
+        (
+            HeaderName::from_static("anthropic-version"),
+            HeaderValue::from_static(ANTHROPIC_VERSION),
+        )
+    })
+}
+
+fn facts<'m>(target: &Target, model: &'m str) -> ModelTarget<'m> {
+    ModelTarget {
+        maker: maker(target, model),
+        ..ModelTarget::new(model)
+    }
+}
+
+/// Whose thoughts the model takes back: of the dialect's own house where that is plain, else by the model's name.
+fn maker(target: &Target, model: &str) -> Option<Maker> {
+    let name = model.to_ascii_lowercase();
+    let has = |part: &str| name.contains(part);
+    match target.provider.dialects.first() {
+        Some(Dialect::AnthropicMessages) => Some(Maker::Anthropic),
+        Some(Dialect::Gemini) => Some(Maker::Google),
+        _ if has("claude") => Some(Maker::Anthropic),
+        _ if has("gemini") => Some(Maker::Google),
+        Some(Dialect::OpenAiResponses) => Some(Maker::OpenAi),
+        _ => None,
+    }
+}
+
+fn betas(headers: &HeaderMap) -> Vec<&str> {
+    headers
+        .get_all("anthropic-beta")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|beta| !beta.is_empty())
+        .collect()
+}
+
+fn named(losses: &Losses) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = losses.list().iter().map(|loss| loss.at.as_ref().into()).collect();
+    names.truncate(MOST_DROPPED);
+    names
+}
+
+/// A model that is one part of a path: ARNs hold slashes and colons.
+fn whole_part(model: &str) -> String {
+    percent_encoded(model).replace('/', "%2F").replace(':', "%3A")
+}
+
+fn unknown(dialect: Dialect) -> Box<Fault> {
+    let message = format!("the gateway does not speak {}", dialect.as_str());
+    Fault::ours(500, "unknown_dialect", message)
+}

@@ -1,0 +1,325 @@
+//! A provider's answer in the caller's dialect: whatever the provider speaks, the rest of the relay reads one dialect. It
+//! decides nothing: what was an error is an error in the other dialect, what broke off breaks off.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::FutureExt;
+use http::{HeaderMap, HeaderValue, header};
+use penstock_llm::model::{
+    Codec, Dialect, Envelope, Event, Events, StreamFrame, StreamReader, StreamWriter, Usage as ModelUsage,
+};
+use penstock_llm::sse::{self, SseReader};
+use penstock_llm::usage::Usage;
+
+use crate::relay::head::is_event_stream;
+use crate::state::answer::{Interrupted, Source};
+use crate::state::inflate::{self, Inflater};
+
+/// What a translation has to know besides the bytes.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    /// What the provider speaks.
+    pub from: Dialect,
+    /// What the caller speaks.
+    pub to: Dialect,
+    /// For dialects whose answers have an id, where the provider gave none.
+    pub id: Arc<str>,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// The model that the caller asked for.
+    pub model: Arc<str>,
+    pub usage_asked: bool,
+    pub legacy_functions: bool,
+    pub most_bytes: usize,
+}
+
+impl Translation {
+    fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            id: &self.id,
+            created: self.created,
+            model: &self.model,
+            usage_asked: self.usage_asked,
+            legacy_functions: self.legacy_functions,
+        }
+    }
+}
+
+/// An answer of one dialect, read as one of another.
+pub struct Translated<S> {
+    inner: S,
+    headers: HeaderMap,
+    usage: Option<ModelUsage>,
+    work: Work,
+}
+
+enum Work {
+    Whole(Whole),
+    Stream(Box<Stream>),
+}
+
+/// A whole answer: taken in to its end, then written at once.
+struct Whole {
+    from: &'static dyn Codec,
+    to: &'static dyn Codec,
+    terms: Translation,
+    coding: String,
+    taken: BytesMut,
+    is_over: bool,
+}
+
+/// A stream, event by event.
+struct Stream {
+    frames: SseReader,
+    inflater: Option<Inflater>,
+    reader: Box<dyn StreamReader>,
+    writer: Box<dyn StreamWriter>,
+    /// Written, and not taken yet.
+    ready: VecDeque<Bytes>,
+    is_over: bool,
+}
+
+impl<S: Source> Translated<S> {
+    /// `None` where one of the dialects is not known in this build, or the body's coding is not.
+    pub fn new(inner: S, terms: Translation) -> Option<Self> {
+        let (from, to) = (terms.from.codec()?, terms.to.codec()?);
+        let theirs = inner.headers();
+        let coding = theirs
+            .get(header::CONTENT_ENCODING)
+            .and_then(|coding| coding.to_str().ok())
+            .unwrap_or("")
+            .to_owned();
+        let mut headers = theirs.clone();
+        for name in [
+            header::CONTENT_ENCODING,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+        ] {
+            headers.remove(name);
+        }
+        let streams = is_event_stream(theirs);
+        let content_type = if streams {
+            "text/event-stream; charset=utf-8"
+        } else {
+            "application/json"
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let work = if streams {
+            Work::Stream(Box::new(Stream {
+                frames: SseReader::new(sse::DEFAULT_MAX_EVENT_BYTES),
+                inflater: Inflater::new(&coding, terms.most_bytes).ok()?,
+                reader: from.stream_reader(),
+                writer: to.stream_writer(&terms.envelope()),
+                ready: VecDeque::new(),
+                is_over: false,
+            }))
+        } else {
+            Work::Whole(Whole {
+                from,
+                to,
+                terms,
+                coding,
+                taken: BytesMut::new(),
+                is_over: false,
+            })
+        };
+        Some(Self {
+            inner,
+            headers,
+            usage: None,
+            work,
+        })
+    }
+}
+
+impl<S: Source> Source for Translated<S> {
+    fn status(&self) -> u16 {
+        self.inner.status()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage.as_ref().map(Usage::from)
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, Interrupted> {
+        loop {
+            match &mut self.work {
+                Work::Whole(whole) if whole.is_over => return Ok(None),
+                Work::Stream(stream) => {
+                    if let Some(bytes) = stream.ready.pop_front() {
+                        return Ok(Some(bytes));
+                    }
+                    if stream.is_over {
+                        return Ok(None);
+                    }
+                }
+                Work::Whole(_) => {}
+            }
+            let piece = self.inner.read().await?;
+            match (&mut self.work, piece) {
+                (Work::Whole(whole), Some(piece)) => whole.take(&piece)?,
+                (Work::Whole(whole), None) => {
+                    let written = whole.written().await?;
+                    self.usage = written.usage.or(self.usage.take());
+                    return Ok(Some(written.bytes));
+                }
+                (Work::Stream(stream), Some(piece)) => stream.push(piece, &mut self.usage).await?,
+                (Work::Stream(stream), None) => stream.end(&mut self.usage).await?,
+            }
+        }
+    }
+
+    /// Undoing a compressed piece never waits, so it may be asked for at once.
+    fn read_now(&mut self) -> Option<Result<Option<Bytes>, Interrupted>> {
+        let Work::Stream(stream) = &mut self.work else {
+            return None;
+        };
+        if let Some(bytes) = stream.ready.pop_front() {
+            return Some(Ok(Some(bytes)));
+        }
+        if stream.is_over {
+            return Some(Ok(None));
+        }
+        let taken = match self.inner.read_now()? {
+            Ok(Some(piece)) => stream.push(piece, &mut self.usage).now_or_never()?,
+            Ok(None) => stream.end(&mut self.usage).now_or_never()?,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = taken {
+            return Some(Err(error));
+        }
+        match (stream.ready.pop_front(), stream.is_over) {
+            (Some(bytes), _) => Some(Ok(Some(bytes))),
+            (None, true) => Some(Ok(None)),
+            // nothing for the caller in it: an empty piece lets the batch go on
+            (None, false) => Some(Ok(Some(Bytes::new()))),
+        }
+    }
+
+    async fn finish(self) {
+        self.inner.finish().await;
+    }
+}
+
+/// A whole answer in the caller's dialect.
+struct Written {
+    bytes: Bytes,
+    usage: Option<ModelUsage>,
+}
+
+impl Whole {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Interrupted> {
+        self.taken.extend_from_slice(piece);
+        match self.taken.len() > self.terms.most_bytes {
+            true => Err(Interrupted::Broken("the answer is too large".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// What is no answer goes on as it came: who reads it next will say so.
+    async fn written(&mut self) -> Result<Written, Interrupted> {
+        self.is_over = true;
+        let taken = self.taken.split().freeze();
+        let plain = inflate::whole(&self.coding, taken, self.terms.most_bytes).await;
+        let plain = plain.map_err(|_| Interrupted::Broken("the answer cannot be decompressed".to_owned()))?;
+        let written = match self.from.read_answer(&plain) {
+            Ok(read) => Written {
+                usage: read.value.usage,
+                bytes: self
+                    .to
+                    .write_answer(&read.value, &self.terms.envelope())
+                    .bytes
+                    .into(),
+            },
+            Err(error) if error.native.is_some() || error.code.is_some() => Written {
+                usage: None,
+                bytes: self.to.write_error(&error).into(),
+            },
+            Err(_) => Written {
+                usage: None,
+                bytes: Bytes::from_static(b"not an answer"),
+            },
+        };
+        Ok(written)
+    }
+}
+
+impl Stream {
+    async fn push(&mut self, piece: Bytes, usage: &mut Option<ModelUsage>) -> Result<(), Interrupted> {
+        let plain = match &mut self.inflater {
+            Some(inflater) => inflater.push(&piece).await.map_err(|_| unreadable())?,
+            None => piece,
+        };
+        self.frames.push(plain);
+        self.translate(usage)
+    }
+
+    async fn end(&mut self, usage: &mut Option<ModelUsage>) -> Result<(), Interrupted> {
+        if let Some(inflater) = &mut self.inflater {
+            let rest = inflater.finish().await.map_err(|_| unreadable())?;
+            self.frames.push(rest);
+        }
+        self.translate(usage)?;
+        self.is_over = true;
+        let mut events = Events::new();
+        self.reader.end(&mut events);
+        // a stream that was cut off has no end here either: the relay sees that it is not complete
+        events.retain(|event| !matches!(event, Event::Error(_)));
+        self.write(&events, usage);
+        Ok(())
+    }
+
+    fn translate(&mut self, usage: &mut Option<ModelUsage>) -> Result<(), Interrupted> {
+        while let Some(frame) = self.frames.next().map_err(|_| unreadable())? {
+            let data = frame.data();
+            if data.is_empty() && frame.event_name().is_none() {
+                continue;
+            }
+            let mut events = Events::new();
+            self.reader.read(
+                StreamFrame {
+                    name: frame.event_name(),
+                    data: &data,
+                    exception: false,
+                },
+                &mut events,
+            );
+            let mut out = Vec::new();
+            for event in &events {
+                note(event, usage);
+                self.writer.write(event, &mut out);
+            }
+            if !out.is_empty() {
+                self.ready.push_back(out.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, events: &[Event<'_>], usage: &mut Option<ModelUsage>) {
+        let mut out = Vec::new();
+        for event in events {
+            note(event, usage);
+            self.writer.write(event, &mut out);
+        }
+        if !out.is_empty() {
+            self.ready.push_back(out.into());
+        }
+    }
+}
+
+fn note(event: &Event<'_>, usage: &mut Option<ModelUsage>) {
+    if let Event::Usage(reported) = event {
+        *usage = Some(usage.unwrap_or_default().updated_by(reported));
+    }
+}
+
+fn unreadable() -> Interrupted {
+    Interrupted::Broken("the stream cannot be read".to_owned())
+}
