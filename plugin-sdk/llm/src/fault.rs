@@ -171,18 +171,11 @@ fn json_error(error: JsonError, body: &[u8], max_depth: usize) -> BodyError {
 pub(crate) trait Within {
     /// The same, inside the member `name`.
     fn within(self, name: &str) -> Self;
-    /// The same, inside the element `index` of the member `name`.
-    fn within_element(self, name: &str, index: usize) -> Self;
 }
 
 impl<T> Within for Result<T, Fault> {
     #[inline]
     fn within(self, name: &str) -> Self {
         self.map_err(|fault| fault.within(name))
-    }
-
-    #[inline]
-    fn within_element(self, name: &str, index: usize) -> Self {
-        self.map_err(|fault| fault.within_element(index).within(name))
     }
 }

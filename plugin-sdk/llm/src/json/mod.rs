@@ -1,5 +1,6 @@
 //! Strict JSON (RFC 8259) read in place: where things are and whether they are valid. Makes no tree and no values.
 
+mod balance;
 mod cursor;
 mod pointer;
 mod skip;
@@ -7,6 +8,7 @@ mod text;
 
 use std::fmt;
 
+pub(crate) use balance::Balance;
 pub(crate) use cursor::{Cursor, Literal, Members, ValueKind};
 pub use pointer::pointer;
 pub(crate) use pointer::{Child, array_index, children, last_child, tokens};

@@ -1,7 +1,7 @@
 //! What a provider answers, whole.
 
 use super::raw::own_extras;
-use super::{Dialect, Extras, Json, Part, Stop, Text, Usage};
+use super::{Content, Dialect, Extras, Json, Part, Stop, StopReason, Text, Usage};
 
 /// An answer, borrowed from the body that it was read from.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,16 @@ impl Answer<'_> {
             service_tier: self.service_tier.map(Text::into_owned),
             extras: own_extras(self.extras),
         }
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// Why it stopped; where nobody said, what the content says: a caller waits for more until there is a reason (PAIN
+    /// C04).
+    pub fn stop_or_end(&self) -> Stop<'a> {
+        let calls = |part: &Part<'_>| matches!(part.content, Content::ToolCall(_));
+        let unsaid = || Stop::new(StopReason::End).with_calls(self.parts.iter().any(calls));
+        self.stop.clone().unwrap_or_else(unsaid)
     }
 }
 

@@ -16,7 +16,7 @@ pub enum Dialect {
 }
 
 /// Every dialect that can be read and written.
-pub static CODECS: &[&dyn Codec] = &[];
+pub static CODECS: &[&dyn Codec] = &[&crate::openai::chat::OpenAiChat];
 
 impl Dialect {
     pub const ALL: [Dialect; 6] = [
@@ -83,7 +83,12 @@ pub trait Codec: Sync {
     /// Reads an error, whatever the body is. `native` is what a header says of its type (`x-amzn-errortype`).
     fn read_error<'a>(&self, status: u16, native: Option<&'a str>, body: &'a [u8]) -> Error<'a>;
 
-    /// Writes an error's body for a caller; its status is the error's.
+    /// The status under which an error goes to a caller.
+    fn error_status(&self, error: &Error<'_>) -> u16 {
+        error.status
+    }
+
+    /// Writes an error's body for a caller.
     fn write_error(&self, error: &Error<'_>) -> Vec<u8>;
 
     fn stream_reader(&self) -> Box<dyn StreamReader>;

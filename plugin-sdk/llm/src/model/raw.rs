@@ -158,6 +158,18 @@ pub struct Extra<'a> {
     pub value: Json<'a>,
 }
 
+impl<'a> Extra<'a> {
+    /// A member whose value is a string.
+    pub fn text(name: &'static str, value: &Text<'_>) -> Extra<'a> {
+        let mut literal = Vec::new();
+        value.write(&mut literal);
+        Extra {
+            name: Text::plain(name),
+            value: Json::checked(String::from_utf8_lossy(&literal).into_owned()),
+        }
+    }
+}
+
 /// Such members, in their order.
 pub type Extras<'a> = Vec<Extra<'a>>;
 

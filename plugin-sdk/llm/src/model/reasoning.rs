@@ -1,7 +1,7 @@
 //! What a model thought, what a caller wishes of its thinking, and who made it: another maker's thoughts must not be
 //! sent back as one's own.
 
-use super::{Extras, Json, Number, Text};
+use super::{Extras, Number, Text};
 
 /// One piece of reasoning. A dialect that has several in one object (the summaries, text and encrypted content of a
 /// reasoning item) gives one part for each, with the same `id`.
@@ -247,9 +247,4 @@ impl ReasoningWish<'_> {
             _ => Effort::ExtraHigh,
         })
     }
-}
-
-/// A wish that its dialect writes as an object of its own.
-pub(crate) fn wish_extra<'e>(wish: &'e ReasoningWish<'_>, name: &str) -> Option<&'e Json<'e>> {
-    super::extra(&wish.extras, name)
 }

@@ -38,12 +38,10 @@ pub fn replay<'a>(answer: &Answer<'a>, mut each: impl FnMut(Event<'a>)) {
                 extras: choice.extras.clone(),
             });
         }
-        if let Some(stop) = &choice.stop {
-            each(Event::Stop {
-                choice: index,
-                stop: Box::new(stop.clone()),
-            });
-        }
+        each(Event::Stop {
+            choice: index,
+            stop: Box::new(choice.stop_or_end()),
+        });
     }
     if let Some(usage) = answer.usage {
         each(Event::Usage(Box::new(usage)));

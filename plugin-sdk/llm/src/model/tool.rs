@@ -2,6 +2,7 @@
 
 use super::raw::Json;
 use super::{CacheMark, Dialect, Extras, Part, Text};
+use crate::fault::{BodyErrorKind, Fault};
 
 /// A tool that the model may call.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,4 +158,18 @@ impl<'a> ToolResult<'a> {
             is_error: self.is_error,
         }
     }
+}
+
+/// What to say of a call whose arguments are no JSON object: it is named by its id, where that looks like one.
+pub(crate) fn broken_arguments(call: &ToolCall<'_>) -> Fault {
+    let id = call.id.get();
+    let plain = id.len() <= 64
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte));
+    let what = match plain && !id.is_empty() {
+        true => format!("of the call `{id}` are not a JSON object"),
+        false => "of a call are not a JSON object".to_owned(),
+    };
+    Fault::new(BodyErrorKind::Invalid, "function.arguments", what)
 }

@@ -2,6 +2,7 @@
 //! Which provider gets a request, and what plugins make of it, is left to others.
 
 mod answer;
+pub mod chat;
 mod choices;
 mod edit;
 mod error;

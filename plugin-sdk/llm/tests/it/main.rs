@@ -1,5 +1,6 @@
 //! penstock-llm's tests in one binary: each reader against hand-written cases, against serde_json, against mutated
-//! input, and against traffic recorded from providers where the recordings are at hand.
+//! input, and against traffic recorded from providers where the recordings are at hand; and every dialect against every
+//! other.
 
 mod answer;
 mod event;
@@ -11,5 +12,6 @@ mod recorded;
 mod request;
 mod request_edits;
 mod sse;
+mod translate;
 mod usage;
 mod write;

@@ -12,12 +12,15 @@ use serde_json::Value;
 use crate::request::{message_texts_by_serde, texts_by_serde};
 use crate::sse::frames;
 
-struct Recording {
-    name: String,
-    api: String,
-    status: u64,
-    request: String,
-    response: String,
+pub struct Recording {
+    pub name: String,
+    pub api: String,
+    pub model: String,
+    pub path: String,
+    pub status: u64,
+    pub request: Vec<u8>,
+    pub response: Vec<u8>,
+    headers: Value,
 }
 
 impl Recording {
@@ -30,13 +33,36 @@ impl Recording {
         }
     }
 
-    fn is_stream(&self) -> bool {
-        self.response.trim_start().starts_with("data:") || self.response.trim_start().starts_with(':')
+    pub fn is_stream(&self) -> bool {
+        let beginning = self.response.trim_ascii_start();
+        let sse: [&[u8]; 3] = [b"data:", b"event:", b":"];
+        sse.iter().any(|mark| beginning.starts_with(mark)) || self.is_binary()
+    }
+
+    /// AWS event-stream messages.
+    pub fn is_binary(&self) -> bool {
+        self.response.first() == Some(&0)
+    }
+
+    pub fn is_json(&self) -> bool {
+        matches!(self.response.trim_ascii_start().first(), Some(b'{' | b'['))
+    }
+
+    /// A few were recorded without their request, or with one that is of another API, or broken on purpose.
+    pub fn is_odd_request(&self) -> bool {
+        serde_json::from_slice::<Value>(&self.request).map_or(true, |body| {
+            body.get("messages").is_none() && body.get("contents").is_none()
+        })
+    }
+
+    /// Of the answer.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.as_str()
     }
 }
 
 /// All recordings, or none where they are not at hand and nobody said that they have to be.
-fn recordings() -> Vec<Recording> {
+pub fn recordings() -> Vec<Recording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/recordings");
     if !folder.is_dir() {
         assert!(
@@ -68,19 +94,48 @@ fn recording(file: &Path) -> Recording {
     let text = std::fs::read(file).expect("readable");
     assert_eq!(validate(&text, &JsonLimits::default()), Ok(()), "{file:?}");
     let value: Value = serde_json::from_slice(&text).expect("valid");
-    let body = |side: &str| {
-        value[side]["body"]["text"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+    let body = |side: &str| match (&value[side]["body"]["text"], &value[side]["body"]["b64"]) {
+        (Value::String(text), _) => text.clone().into_bytes(),
+        (_, Value::String(base64)) => from_base64(base64),
+        _ => Vec::new(),
+    };
+    let text = |pointer: &str| {
+        let found = value.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
     };
     Recording {
         name: file.display().to_string(),
-        api: value["api"].as_str().unwrap_or_default().to_owned(),
+        api: text("/api"),
+        model: text("/model"),
+        path: text("/request/path"),
         status: value["response"]["status"].as_u64().unwrap_or_default(),
         request: body("request"),
         response: body("response"),
+        headers: value["response"]["headers"].clone(),
     }
+}
+
+/// As recorded: the standard alphabet, padded.
+fn from_base64(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        other => panic!("{other} in base64"),
+    };
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'=').map(digit).collect();
+    digits
+        .chunks(4)
+        .flat_map(|four| {
+            let bits = four
+                .iter()
+                .fold(0u32, |bits, digit| bits << 6 | u32::from(*digit));
+            let bits = bits << (6 * (4 - four.len()));
+            bits.to_be_bytes()[1..four.len()].to_vec()
+        })
+        .collect()
 }
 
 fn sorted(mut texts: Vec<String>) -> Vec<String> {
@@ -92,9 +147,9 @@ fn sorted(mut texts: Vec<String>) -> Vec<String> {
 fn recorded_bodies_are_json_where_serde_json_says_so() {
     for recording in recordings() {
         for body in [&recording.request, &recording.response] {
-            let by_serde = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+            let by_serde = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
             assert_eq!(
-                validate(body.as_bytes(), &JsonLimits::default()).is_ok(),
+                validate(body, &JsonLimits::default()).is_ok(),
                 by_serde,
                 "{}",
                 recording.name
@@ -159,7 +214,7 @@ fn recorded_answers_have_the_texts_and_usage_that_serde_json_finds() {
         let Some(op) = recording.operation().filter(|_| !recording.is_stream()) else {
             continue;
         };
-        let Ok(value) = serde_json::from_str::<Value>(&recording.response) else {
+        let Ok(value) = serde_json::from_slice::<Value>(&recording.response) else {
             continue;
         };
         if !value.is_object() {
@@ -213,7 +268,7 @@ fn pain_c11_recorded_streams_give_the_same_events_however_they_are_split() {
         let Some(op) = recording.operation().filter(|_| recording.is_stream()) else {
             continue;
         };
-        let input = recording.response.as_bytes();
+        let input = &recording.response[..];
         let whole = frames([input]);
         for step in [1, 2, 3, 7, 64, 1000] {
             assert_eq!(
@@ -224,7 +279,7 @@ fn pain_c11_recorded_streams_give_the_same_events_however_they_are_split() {
             );
         }
         assert!(is_blank(&whole.1), "{}", recording.name);
-        let crlf = recording.response.replace('\n', "\r\n");
+        let crlf = String::from_utf8_lossy(input).replace('\n', "\r\n");
         assert_eq!(frames(crlf.as_bytes().chunks(5)).0.len(), whole.0.len());
         for frame in whole
             .0
@@ -277,7 +332,7 @@ fn recorded_errors_are_told_in_whatever_shape_they_came() {
         if recording.status < 400 || recording.operation().is_none() {
             continue;
         }
-        let error = ErrorView::read(recording.response.as_bytes()).expect(&recording.name);
+        let error = ErrorView::read(&recording.response).expect(&recording.name);
         assert!(
             error.message.is_some_and(|message| !message.is_empty()),
             "{}",

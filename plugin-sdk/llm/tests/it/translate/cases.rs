@@ -1,0 +1,1 @@
+//! Translations written by hand, as data.

@@ -1,0 +1,9 @@
+//! Every dialect against every other, over whatever is listed in `CODECS` and `RECORDED`: a new dialect is tested by its
+//! line there. Cases written by hand are in `cases/`, as data.
+
+mod cases;
+mod heard;
+mod recorded;
+mod rename;
+mod streams;
+mod table;
