@@ -184,6 +184,22 @@ impl<'a> Reader<'a> {
         Ok(Some(self.json()?).filter(|json| !json.is_null()))
     }
 
+    /// Reads a value that was passed unread: what it means was told by a member behind it.
+    pub fn revisit<T>(
+        &mut self,
+        json: &Json<'a>,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        let Some(place) = json.place_in(self.text.as_bytes()) else {
+            return Ok(None);
+        };
+        let behind = self.cursor.offset();
+        self.cursor.jump(place.start);
+        let value = read(self)?;
+        self.cursor.jump(behind);
+        Ok(Some(value))
+    }
+
     /// Keeps a member that the model has no field for.
     pub fn extra(&mut self, name: Cow<'a, [u8]>, extras: &mut Extras<'a>) -> Result<(), Fault> {
         self.count()?;

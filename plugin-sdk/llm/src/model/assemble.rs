@@ -76,6 +76,7 @@ impl Assembler {
 
     fn start(&mut self, start: &super::Start<'_>) {
         let start = start.clone();
+        self.usage = start.usage.or(self.usage);
         self.answer.id = start.id.map(Text::into_owned);
         self.answer.model = start.model.map(Text::into_owned);
         self.answer.created = start.created;

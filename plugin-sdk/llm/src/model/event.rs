@@ -61,6 +61,8 @@ pub struct Start<'a> {
     /// Seconds since 1970.
     pub created: Option<u64>,
     pub service_tier: Option<Text<'a>>,
+    /// What is known of the input by now; a `Usage` says it again.
+    pub usage: Option<Usage>,
     pub extras: Extras<'a>,
 }
 
@@ -97,7 +99,10 @@ impl Event<'_> {
                 Text { text, .. } | Refusal(text) => !text.is_empty(),
                 Reasoning(thought) => !thought.text.is_empty() || thought.data.is_some(),
                 ToolCall(call) => !call.name.is_empty() || !call.arguments.is_empty(),
-                Native(_) | super::Content::ToolResult(_) | super::Content::Media(_) => true,
+                Native(_)
+                | super::Content::ToolResult(_)
+                | super::Content::Media(_)
+                | super::Content::SearchResult(_) => true,
             },
             Event::Delta { delta, .. } => match delta {
                 Delta::Text(text)

@@ -1,6 +1,6 @@
 //! What a reader or a writer has to be told because no body says it.
 
-use super::{Losses, Maker};
+use super::{Losses, Maker, Names};
 
 /// What a caller said outside of the body: some dialects have the model and the stream in the path.
 #[derive(Copy, Clone, Debug, Default)]
@@ -38,6 +38,8 @@ pub struct Target<'a> {
     pub structured_output: bool,
     /// How marks for the prompt cache are spelled for an OpenAI-like provider.
     pub cache_marks: CacheMarks,
+    /// Where Claude is hosted, which decides on the body's edges.
+    pub claude_host: ClaudeHost,
     /// `max_tokens` instead of `max_completion_tokens` (older OpenAI-like providers).
     pub legacy_max_tokens: bool,
 }
@@ -58,9 +60,21 @@ impl<'a> Target<'a> {
             system_anywhere: false,
             structured_output: true,
             cache_marks: CacheMarks::None,
+            claude_host: ClaudeHost::Anthropic,
             legacy_max_tokens: false,
         }
     }
+}
+
+/// Where a Claude is asked (APIS.md 3.8).
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum ClaudeHost {
+    /// Anthropic itself, Azure Foundry, and whoever speaks `/v1/messages`.
+    Anthropic,
+    /// `InvokeModel`: model and stream are in the path, betas in the body.
+    Bedrock,
+    /// `rawPredict`: the model is in the path.
+    Vertex,
 }
 
 /// How marks for the prompt cache are spelled in OpenAI's dialect.
@@ -111,6 +125,8 @@ pub struct Envelope<'a> {
     pub model: &'a str,
     /// The caller wants the usage of a stream.
     pub usage_asked: bool,
+    /// Tokens of the request, as far as they can be told before the provider does: for dialects that say them first.
+    pub input_estimate: Option<u64>,
     /// The caller knows `functions`, not `tools` ([`Request::legacy_functions`](super::Request::legacy_functions)).
     pub legacy_functions: bool,
 }
@@ -128,5 +144,7 @@ pub struct Written {
     pub bytes: Vec<u8>,
     /// Headers that belong to the body, such as `anthropic-beta`.
     pub headers: Vec<(&'static str, String)>,
+    /// Of tools that go by another name: for what comes back.
+    pub names: Names,
     pub losses: Losses,
 }

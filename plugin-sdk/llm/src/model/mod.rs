@@ -22,6 +22,7 @@ mod facts;
 mod loss;
 mod media;
 mod message;
+mod names;
 mod part;
 mod raw;
 mod reasoning;
@@ -41,11 +42,15 @@ pub use citation::Citation;
 pub use dialect::{CODECS, Codec, Dialect, Framing, StreamFrame, StreamReader, StreamWriter};
 pub use error::{Error, ErrorKind};
 pub use event::{Delta, Event, Events, Start};
-pub use facts::{Asked, CacheMarks, Envelope, Read, ReasoningField, ReasoningSupport, Target, Written};
+pub use facts::{
+    Asked, CacheMarks, ClaudeHost, Envelope, Read, ReasoningField, ReasoningSupport, Target, Written,
+};
 pub use loss::{Loss, LossKind, Losses, MAX_LOSSES};
 pub use media::{Media, MediaKind, Source, is_base64};
 pub use message::{Message, Place};
-pub use part::{Content, Native, Part};
+pub use names::{Names, Restorer};
+pub(crate) use names::{hash, tamed};
+pub use part::{Content, Native, Part, SearchResult};
 pub use raw::{Extra, Extras, Json, Number, extra};
 pub use reasoning::{Effort, Maker, Reasoning, ReasoningForm, ReasoningMode, ReasoningWish, Signature};
 pub use replay::replay;

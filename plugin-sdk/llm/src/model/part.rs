@@ -30,9 +30,40 @@ pub enum Content<'a> {
     ToolCall(ToolCall<'a>),
     ToolResult(ToolResult<'a>),
     Media(Media<'a>),
+    SearchResult(SearchResult<'a>),
     /// What the provider's own tools did, and anything else that only its own dialect can say: server tool uses and
-    /// their results, executable code, search results, containers.
+    /// their results, executable code, containers.
     Native(Native<'a>),
+}
+
+/// Something that was found, for the model to answer from and to cite (Anthropic's and Converse's search results).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchResult<'a> {
+    /// Where it is from: a URL, or any other name.
+    pub source: Text<'a>,
+    pub title: Text<'a>,
+    /// Its texts.
+    pub parts: Vec<Part<'a>>,
+    /// Whether the model may cite it.
+    pub citations: Option<bool>,
+}
+
+impl SearchResult<'_> {
+    /// For dialects that have nothing like it: source, title and text, a line each.
+    pub fn as_words(&self) -> String {
+        let texts = self.parts.iter().filter_map(Part::as_text).map(Text::get);
+        let lines = [self.source.get(), self.title.get()].into_iter().chain(texts);
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn into_owned(self) -> SearchResult<'static> {
+        SearchResult {
+            source: self.source.into_owned(),
+            title: self.title.into_owned(),
+            parts: self.parts.into_iter().map(Part::into_owned).collect(),
+            citations: self.citations,
+        }
+    }
 }
 
 /// A piece in its own dialect's words.
@@ -98,6 +129,7 @@ impl<'a> Content<'a> {
             Content::ToolCall(call) => Content::ToolCall(call.into_owned()),
             Content::ToolResult(result) => Content::ToolResult(result.into_owned()),
             Content::Media(media) => Content::Media(media.into_owned()),
+            Content::SearchResult(found) => Content::SearchResult(found.into_owned()),
             Content::Native(native) => Content::Native(native.into_owned()),
         }
     }

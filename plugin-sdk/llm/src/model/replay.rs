@@ -10,6 +10,7 @@ pub fn replay<'a>(answer: &Answer<'a>, mut each: impl FnMut(Event<'a>)) {
         model: answer.model.clone(),
         created: answer.created,
         service_tier: answer.service_tier.clone(),
+        usage: answer.usage,
         extras: answer.extras.clone(),
     })));
     for choice in &answer.choices {

@@ -153,6 +153,10 @@ impl<'b> Finder<'b> {
                 }
                 Content::ToolResult(result) => self.result(&result.parts),
                 Content::Media(media) => self.media(media, role),
+                Content::SearchResult(found) => {
+                    self.text(&found.title, Kind::ToolResult, role);
+                    self.result(&found.parts);
+                }
                 // a text of a tool's message is what came of it
                 Content::Text { text, .. } if role == Role::Tool => self.text(text, Kind::ToolResult, role),
                 _ => {

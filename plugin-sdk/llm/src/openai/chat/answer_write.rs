@@ -139,7 +139,7 @@ impl<'w, 'a> ChoiceWriter<'w, 'a> {
                 Content::Media(media) if media.kind == MediaKind::Image && has_url(media) => {
                     said.images.push((part, media));
                 }
-                Content::Media(_) | Content::ToolResult(_) => {
+                Content::Media(_) | Content::ToolResult(_) | Content::SearchResult(_) => {
                     self.losses.dropped(format!("content[{at}]"), NO_SUCH);
                 }
                 Content::Native(_) => {

@@ -129,6 +129,16 @@ impl<'w> Messages<'w> {
                 Ok(())
             }
             Content::Media(media) => self.media(media, part, at, index, array),
+            Content::SearchResult(found) => {
+                self.losses
+                    .changed(path(at, index), "a search result goes as a text");
+                array.object(|object| {
+                    object.str("type", "text");
+                    object.str("text", &found.as_words());
+                    self.hangings(part, at, index, object);
+                });
+                Ok(())
+            }
             Content::Native(native) if native.dialect == Dialect::OpenAiChat => {
                 array.json(&native.json);
                 Ok(())
@@ -606,7 +616,9 @@ impl<'r, 'a> Said<'r, 'a> {
             Content::Native(native) if native.dialect == Dialect::OpenAiChat => {
                 self.words.push((index, part))
             }
-            Content::Media(_) | Content::ToolResult(_) | Content::Native(_) => self.others.push(index),
+            Content::Media(_) | Content::ToolResult(_) | Content::SearchResult(_) | Content::Native(_) => {
+                self.others.push(index);
+            }
         }
     }
 }

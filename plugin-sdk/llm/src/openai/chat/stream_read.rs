@@ -125,6 +125,7 @@ impl Reader {
                 model: chunk.model,
                 created: chunk.created,
                 service_tier: chunk.service_tier,
+                usage: None,
                 extras: std::mem::take(&mut extras),
             })));
         }
@@ -462,8 +463,7 @@ impl ChoiceState {
     }
 }
 
-/// FNV-1a: tells ids apart without keeping them.
+/// Tells ids apart without keeping them.
 fn hash(id: &Text<'_>) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    id.get().bytes().fold(0xcbf2_9ce4_8422_2325, step)
+    crate::model::hash(&id.get())
 }

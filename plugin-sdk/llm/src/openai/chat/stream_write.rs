@@ -202,7 +202,7 @@ impl Writer {
             }
             Content::ToolCall(_) => self.call_start(choice, part, content, out),
             Content::Media(media) => self.media(choice, media, content, out),
-            Content::Native(_) | Content::ToolResult(_) => {
+            Content::Native(_) | Content::ToolResult(_) | Content::SearchResult(_) => {
                 self.losses
                     .dropped(format!("content[{part}]"), "only its own dialect can say this");
             }

@@ -124,6 +124,7 @@ fn text_of(part: &Part<'_>, who: &str, texts: &mut Vec<String>) {
                 .iter()
                 .for_each(|part| text_of(part, "result", texts));
         }
+        Content::SearchResult(found) => texts.push(format!("{who}: {}", found.as_words())),
         Content::Media(media) => match &media.source {
             Source::Base64(data) => texts.push(format!("media {}", data.get())),
             Source::Url(url) => texts.push(format!("media {}", url.get())),

@@ -56,5 +56,6 @@ pub const ENVELOPE: Envelope<'static> = Envelope {
     created: 1_700_000_000,
     model: "the-model",
     usage_asked: true,
+    input_estimate: None,
     legacy_functions: false,
 };
