@@ -1,9 +1,10 @@
-//! What Penstock knows about LLM traffic: JSON by offset, edits as splices, SSE frames, OpenAI bodies and token usage,
-//! and the model through which every dialect is translated to every other.
+//! What Penstock knows about LLM traffic: JSON by offset, edits as splices, SSE frames, AWS event-stream messages, OpenAI
+//! bodies and token usage, and the model through which every dialect is translated to every other.
 //!
 //! Pure on purpose: this crate opens no socket and no file, reads no clock, starts no thread and does not panic on any
 //! input. Choosing providers, running plugins and money are left to the crates above it.
 
+pub mod eventstream;
 mod fault;
 pub mod foreign;
 pub mod json;

@@ -4,6 +4,7 @@
 
 mod answer;
 mod event;
+mod eventstream;
 mod fuzz;
 mod json;
 mod judge;
