@@ -388,6 +388,18 @@ impl Exchange {
         Some(Arc::new(Offer { snapshot, caller }))
     }
 
+    /// The texts of the request as it stands, in bytes; 0 for a dialect that is not read.
+    pub fn prompt_bytes(&self) -> u64 {
+        let Some(CallBody::Json(request)) = self.admitted.call.as_ref().map(|call| &call.body) else {
+            return 0;
+        };
+        request
+            .segments()
+            .iter()
+            .map(|segment| u64::from(segment.length))
+            .sum()
+    }
+
     /// From the end of the request's head to now, or to the end of its answer if that is over.
     pub fn total(&self) -> Duration {
         self.relayed.total.unwrap_or_else(|| self.accepted.at.elapsed())

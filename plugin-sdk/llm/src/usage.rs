@@ -8,6 +8,16 @@ use crate::json::{Cursor, JsonError, JsonLimits, Literal, Span, ValueKind};
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenCount(pub u64);
 
+/// English text has about this many bytes in a token with today's tokenizers; other languages have fewer.
+const BYTES_PER_TOKEN: u64 = 4;
+
+impl TokenCount {
+    /// What a text of so many bytes roughly has. For seeing where usage is missing, not for billing (PAIN C08).
+    pub fn estimated(bytes: u64) -> TokenCount {
+        TokenCount(bytes.div_ceil(BYTES_PER_TOKEN))
+    }
+}
+
 impl fmt::Display for TokenCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

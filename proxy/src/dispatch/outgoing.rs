@@ -4,13 +4,14 @@ use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use penstock_llm::model::Dialect;
 use penstock_llm::openai::{Operation, Outbound, Request};
+use penstock_llm::usage::TokenCount;
 use penstock_plugin_host::CallBody;
 
 use crate::dispatch::plan::Step;
 use crate::dispatch::translate;
 use crate::exchange::{Exchange, Terms};
 use crate::fault::{Fault, Result};
-use crate::relay::translate::Translation;
+use crate::state::answer::Translation;
 use crate::state::snapshot::{Auth, Credential, Provider};
 
 /// What a caller's SDK may tell a provider (APIS.md 9.10). Everything else stays here: credentials and framing above all.
@@ -147,6 +148,7 @@ fn translated_call(exchange: &Exchange, step: &Step, request: &Request, speaks: 
         model: exchange.admitted.model.clone().unwrap_or_default(),
         usage_asked: request.usage_asked(),
         legacy_functions: made.legacy_functions,
+        input_estimate: Some(TokenCount::estimated(exchange.prompt_bytes()).0),
         most_bytes: exchange.snapshot.limits.decompressed_bytes,
     };
     let path = translate::path(speaks, &step.planned.model, made.streams);

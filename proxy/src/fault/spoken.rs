@@ -7,6 +7,16 @@ use penstock_llm::sse;
 
 use super::Fault;
 
+/// For what has no answer around it.
+const NO_ENVELOPE: Envelope<'static> = Envelope {
+    id: "",
+    created: 0,
+    model: "",
+    usage_asked: false,
+    legacy_functions: false,
+    input_estimate: None,
+};
+
 /// The body of an error.
 pub fn body(dialect: Dialect, fault: &Fault) -> Option<Vec<u8>> {
     Some(dialect.codec()?.write_error(&error(fault)))
@@ -24,14 +34,7 @@ pub fn event(dialect: Dialect, fault: &Fault) -> Option<Bytes> {
         }
         Dialect::Gemini => sse::write_frame(None, &codec.write_error(&error), &mut out),
         _ => {
-            let envelope = Envelope {
-                id: "",
-                created: 0,
-                model: "",
-                usage_asked: false,
-                legacy_functions: false,
-            };
-            let mut writer = codec.stream_writer(&envelope);
+            let mut writer = codec.stream_writer(&NO_ENVELOPE);
             writer.write(&Event::Error(Box::new(error)), &mut out);
         }
     }
@@ -45,6 +48,13 @@ pub fn keep_alive(dialect: Dialect) -> Bytes {
     match dialect {
         // a comment is legal, but its SDKs have time limits that only a ping resets
         Dialect::AnthropicMessages => Bytes::from_static(PING),
+        Dialect::BedrockConverse => {
+            let mut out = Vec::new();
+            if let Some(codec) = dialect.codec() {
+                codec.stream_writer(&NO_ENVELOPE).keep_alive(&mut out);
+            }
+            out.into()
+        }
         _ => Bytes::from_static(COMMENT),
     }
 }

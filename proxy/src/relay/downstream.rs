@@ -173,7 +173,7 @@ impl<'s> Downstream<'s> {
     }
 
     async fn keep_warm(&mut self) -> Result<(), Stop> {
-        self.head(&Head::event_stream()).await?;
+        self.head(&Head::event_stream(self.dialect)).await?;
         if self.alone {
             return Ok(());
         }

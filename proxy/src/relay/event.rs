@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use penstock_llm::foreign::EventReader;
 use penstock_llm::json::Span;
-use penstock_llm::model::{Dialect, StreamFrame};
+use penstock_llm::model::Dialect;
 use penstock_llm::openai::{Delta, ErrorView, EventView, Kind, Logprobs, Operation};
 use penstock_llm::splice::Splice;
-use penstock_llm::sse::Frame;
 use penstock_llm::usage::Usage;
+
+use crate::relay::frames::Frame;
+pub use crate::relay::frames::Unreadable;
 
 /// An event on its way to the caller.
 #[derive(Debug)]
@@ -48,10 +50,6 @@ impl Reader {
     }
 }
 
-/// The data of an event is no JSON, or an edit cannot be put into it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unreadable;
-
 impl Event {
     /// Reads a frame. Comments and empty frames have no view.
     pub fn read(reader: &mut Reader, frame: Frame) -> Result<Self, Unreadable> {
@@ -66,11 +64,7 @@ impl Event {
                 Some(view)
             }
             (Reader::Foreign(reader), _) => {
-                let seen = reader.read(StreamFrame {
-                    name: frame.event_name(),
-                    data: &data,
-                    exception: false,
-                });
+                let seen = reader.read(frame.seen(&data));
                 (is_done, error) = (seen.done, seen.error);
                 Some(seen.view)
             }
@@ -88,14 +82,15 @@ impl Event {
 
     /// The same event with other bytes, of which there must be as many: what was found in it is where it was.
     pub fn with_bytes(mut self, change: impl FnOnce(Bytes) -> Bytes) -> Self {
-        let length = self.frame.raw.len();
-        self.frame.raw = change(self.frame.raw);
-        debug_assert_eq!(self.frame.raw.len(), length);
+        let raw = self.frame.raw_mut();
+        let length = raw.len();
+        *raw = change(std::mem::take(raw));
+        debug_assert_eq!(raw.len(), length);
         self
     }
 
     pub fn raw(&self) -> &Bytes {
-        &self.frame.raw
+        self.frame.raw()
     }
 
     pub fn data(&self) -> Cow<'_, [u8]> {
@@ -142,7 +137,7 @@ impl Event {
     /// The event as it goes out.
     pub fn into_bytes(self) -> Result<Bytes, Unreadable> {
         if self.edited.is_empty() {
-            return Ok(self.frame.raw);
+            return Ok(self.frame.raw().clone());
         }
         let mut splices = Vec::with_capacity(self.edited.len());
         for (index, text) in &self.edited {
@@ -156,7 +151,7 @@ impl Event {
                 .map(without_logprobs),
         );
         splices.sort_by_key(|splice| splice.span.start);
-        Ok(self.frame.with_data_spliced(&splices))
+        self.frame.with_data_spliced(&splices)
     }
 }
 

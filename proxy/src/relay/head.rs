@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use penstock_llm::model::Dialect;
 use pingora_http::ResponseHeader;
 
 use crate::fault::Fault;
+use crate::relay::frames;
 pub use crate::state::answer::Head;
 use crate::state::snapshot::Cors;
 
@@ -27,8 +29,6 @@ const HANDSHAKE: &[HeaderName] = &[
     header::SEC_WEBSOCKET_ACCEPT,
     header::SEC_WEBSOCKET_PROTOCOL,
 ];
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// What every answer carries, whatever it is.
 #[derive(Clone, Debug)]
@@ -78,15 +78,9 @@ pub fn is_text(headers: &HeaderMap) -> bool {
             .any(|kind| essence.ends_with(kind))
 }
 
-/// Whether a body comes as server-sent events.
+/// Whether a body comes event by event.
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
-    let starts = |value: &HeaderValue| {
-        value
-            .as_bytes()
-            .get(..EVENT_STREAM.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
-    };
-    headers.get(header::CONTENT_TYPE).is_some_and(starts)
+    frames::announced(headers).is_some()
 }
 
 impl Head {
@@ -100,8 +94,8 @@ impl Head {
     }
 
     /// The head of a stream that starts before its provider has answered.
-    pub fn event_stream() -> Self {
-        Self::streaming(200, HeaderValue::from_static("text/event-stream; charset=utf-8"))
+    pub fn event_stream(dialect: Dialect) -> Self {
+        Self::streaming(200, frames::content_type(dialect))
     }
 
     fn streaming(status: u16, content_type: HeaderValue) -> Self {

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod downstream;
 pub mod event;
+pub mod frames;
 pub mod guard;
 pub mod head;
 pub mod pass;

@@ -43,7 +43,7 @@ pub async fn relay(
         (_, false) => write::answer_body(&envelope, &text).into(),
     };
     let head = match streamed {
-        true => Head::event_stream(),
+        true => Head::event_stream(terms.dialect),
         false => Head::new(200, "application/json", Some(body.len() as u64)),
     };
     exchange.relayed.ending = Ending::Complete;
@@ -64,6 +64,7 @@ fn in_dialect(codec: &dyn Codec, envelope: &Envelope<'_>, text: &str, streamed: 
         model: envelope.model,
         usage_asked: false,
         legacy_functions: false,
+        input_estimate: None,
     };
     if !streamed {
         return codec.write_answer(&answer, &envelope).bytes.into();

@@ -5,13 +5,14 @@ use std::pin::pin;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use penstock_llm::model::Framing;
 use penstock_llm::openai::{ErrorView, EventView};
-use penstock_llm::sse::{self, SseReader};
 
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
 use crate::fault::{Cause, Fault, Result, in_band_status};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::event::{Event, Reader};
+use crate::relay::frames::{self, Frames};
 use crate::relay::guard::StreamGuard;
 use crate::relay::whole::refuse;
 use crate::state::answer::{Head, Interrupted, Source};
@@ -42,7 +43,7 @@ struct Pump<'x> {
     exchange: &'x mut Exchange,
     terms: Terms,
     guard: StreamGuard,
-    frames: SseReader,
+    frames: Frames,
     reader: Reader,
     inflater: Option<Inflater>,
     head: Head,
@@ -97,7 +98,7 @@ pub async fn relay(
         exchange,
         terms,
         guard,
-        frames: SseReader::new(sse::DEFAULT_MAX_EVENT_BYTES),
+        frames: Frames::new(frames::announced(upstream.headers()).unwrap_or(Framing::Sse)),
         reader: Reader::new(terms.operation, terms.dialect),
         inflater,
         head,
@@ -335,8 +336,7 @@ impl Pump<'_> {
 
     /// The provider closed its stream in order. Whether it had said all is another question.
     async fn end(&mut self, down: &mut Downstream<'_>) -> std::result::Result<Relay, Stop> {
-        let rest = self.frames.finish();
-        let is_cut = rest.is_some_and(|rest| !sse::is_blank(&rest));
+        let is_cut = !self.frames.may_end();
         let is_complete = self.terms.operation.is_none() || self.progress.is_complete();
         if is_cut || !is_complete {
             return self.break_off(down, ended_early(), Outcome::Broken).await;

@@ -2,50 +2,16 @@
 //! decides nothing: what was an error is an error in the other dialect, what broke off breaks off.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
-use penstock_llm::model::{
-    Codec, Dialect, Envelope, Event, Events, StreamFrame, StreamReader, StreamWriter, Usage as ModelUsage,
-};
-use penstock_llm::sse::{self, SseReader};
+use penstock_llm::model::{Codec, Event, Events, StreamReader, StreamWriter, Usage as ModelUsage};
 use penstock_llm::usage::Usage;
 
-use crate::relay::head::is_event_stream;
-use crate::state::answer::{Interrupted, Source};
+use crate::relay::frames::{self, Frames};
+use crate::state::answer::{Interrupted, Source, Translation};
 use crate::state::inflate::{self, Inflater};
-
-/// What a translation has to know besides the bytes.
-#[derive(Clone, Debug)]
-pub struct Translation {
-    /// What the provider speaks.
-    pub from: Dialect,
-    /// What the caller speaks.
-    pub to: Dialect,
-    /// For dialects whose answers have an id, where the provider gave none.
-    pub id: Arc<str>,
-    /// Seconds since 1970.
-    pub created: u64,
-    /// The model that the caller asked for.
-    pub model: Arc<str>,
-    pub usage_asked: bool,
-    pub legacy_functions: bool,
-    pub most_bytes: usize,
-}
-
-impl Translation {
-    fn envelope(&self) -> Envelope<'_> {
-        Envelope {
-            id: &self.id,
-            created: self.created,
-            model: &self.model,
-            usage_asked: self.usage_asked,
-            legacy_functions: self.legacy_functions,
-        }
-    }
-}
 
 /// An answer of one dialect, read as one of another.
 pub struct Translated<S> {
@@ -72,7 +38,7 @@ struct Whole {
 
 /// A stream, event by event.
 struct Stream {
-    frames: SseReader,
+    frames: Frames,
     inflater: Option<Inflater>,
     reader: Box<dyn StreamReader>,
     writer: Box<dyn StreamWriter>,
@@ -99,16 +65,15 @@ impl<S: Source> Translated<S> {
         ] {
             headers.remove(name);
         }
-        let streams = is_event_stream(theirs);
-        let content_type = if streams {
-            "text/event-stream; charset=utf-8"
-        } else {
-            "application/json"
+        let framing = frames::announced(theirs);
+        let content_type = match framing {
+            Some(_) => frames::content_type(terms.to),
+            None => HeaderValue::from_static("application/json"),
         };
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        let work = if streams {
+        headers.insert(header::CONTENT_TYPE, content_type);
+        let work = if let Some(framing) = framing {
             Work::Stream(Box::new(Stream {
-                frames: SseReader::new(sse::DEFAULT_MAX_EVENT_BYTES),
+                frames: Frames::new(framing),
                 inflater: Inflater::new(&coding, terms.most_bytes).ok()?,
                 reader: from.stream_reader(),
                 writer: to.stream_writer(&terms.envelope()),
@@ -278,18 +243,12 @@ impl Stream {
     fn translate(&mut self, usage: &mut Option<ModelUsage>) -> Result<(), Interrupted> {
         while let Some(frame) = self.frames.next().map_err(|_| unreadable())? {
             let data = frame.data();
-            if data.is_empty() && frame.event_name().is_none() {
+            let seen = frame.seen(&data);
+            if data.is_empty() && seen.name.is_none() {
                 continue;
             }
             let mut events = Events::new();
-            self.reader.read(
-                StreamFrame {
-                    name: frame.event_name(),
-                    data: &data,
-                    exception: false,
-                },
-                &mut events,
-            );
+            self.reader.read(seen, &mut events);
             let mut out = Vec::new();
             for event in &events {
                 note(event, usage);

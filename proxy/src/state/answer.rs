@@ -1,7 +1,10 @@
 //! An answer between the stages, as plain values: its head, and where its bytes come from.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use penstock_llm::model::{Dialect, Envelope};
 use penstock_llm::usage::Usage;
 
 /// A head before it is written.
@@ -12,6 +15,39 @@ pub struct Head {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// `None` for a body whose end is not known yet.
     pub length: Option<u64>,
+}
+
+/// How an answer gets from a provider's dialect into its caller's.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    /// What the provider speaks.
+    pub from: Dialect,
+    /// What the caller speaks.
+    pub to: Dialect,
+    /// For dialects whose answers have an id, where the provider gave none.
+    pub id: Arc<str>,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// The model that the caller asked for.
+    pub model: Arc<str>,
+    pub usage_asked: bool,
+    pub legacy_functions: bool,
+    /// Tokens of the request, roughly: for dialects that tell them before the provider has.
+    pub input_estimate: Option<u64>,
+    pub most_bytes: usize,
+}
+
+impl Translation {
+    pub fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            id: &self.id,
+            created: self.created,
+            model: &self.model,
+            usage_asked: self.usage_asked,
+            legacy_functions: self.legacy_functions,
+            input_estimate: self.input_estimate,
+        }
+    }
 }
 
 /// A provider's answer whose head has come: the real one is a connection, a test's is a list of pieces.

@@ -111,3 +111,10 @@ fn what_is_no_count_is_none() {
         assert_eq!(Usage::read(nothing.as_bytes()), None, "{nothing}");
     }
 }
+
+#[test]
+fn an_estimate_never_says_nothing_for_something() {
+    assert_eq!(TokenCount::estimated(1), TokenCount(1));
+    assert_eq!(TokenCount::estimated(9), TokenCount(3));
+    assert_eq!(TokenCount::estimated(0), TokenCount(0));
+}
