@@ -4,6 +4,7 @@
 //! Pure on purpose: this crate opens no socket and no file, reads no clock, starts no thread and does not panic on any
 //! input. Choosing providers, running plugins and money are left to the crates above it.
 
+pub mod anthropic;
 pub mod eventstream;
 mod fault;
 pub mod foreign;

@@ -17,6 +17,11 @@ pub(crate) fn array(out: &mut Vec<u8>, write: impl FnOnce(&mut Array<'_>)) {
     out.push(b']');
 }
 
+/// An array that goes nowhere, for what is written only to be told what it loses.
+pub(crate) fn nowhere(out: &mut Vec<u8>) -> Array<'_> {
+    Array { out, any: false }
+}
+
 /// An object that is being written. Names are the dialect's own: plain ASCII that needs no escape.
 pub(crate) struct Object<'o> {
     out: &'o mut Vec<u8>,

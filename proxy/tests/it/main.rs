@@ -5,6 +5,7 @@ mod harness;
 
 mod answers;
 mod bad_input;
+mod dialects;
 mod downstream;
 mod drain;
 mod failover;

@@ -16,7 +16,10 @@ pub enum Dialect {
 }
 
 /// Every dialect that can be read and written.
-pub static CODECS: &[&dyn Codec] = &[&crate::openai::chat::OpenAiChat];
+pub static CODECS: &[&dyn Codec] = &[
+    &crate::openai::chat::OpenAiChat,
+    &crate::anthropic::AnthropicMessages,
+];
 
 impl Dialect {
     pub const ALL: [Dialect; 6] = [

@@ -160,6 +160,16 @@ impl<'a> ToolResult<'a> {
     }
 }
 
+/// An id for a call whose provider gives none, the same for the same answer.
+pub(crate) fn made_id(answer: &str, choice: u32, call: usize) -> String {
+    let stem: String = answer
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(32)
+        .collect();
+    format!("call_{stem}_{choice}_{call}")
+}
+
 /// What to say of a call whose arguments are no JSON object: it is named by its id, where that looks like one.
 pub(crate) fn broken_arguments(call: &ToolCall<'_>) -> Fault {
     let id = call.id.get();

@@ -2,7 +2,7 @@
 
 use crate::model::{
     Answer, Choice, Citation, Content, Dialect, Envelope, Json, Losses, Media, MediaKind, Part, Reasoning,
-    ReasoningForm, Source, StopReason, Text, ToolCall, Written,
+    ReasoningForm, Source, StopReason, Text, ToolCall, Written, made_id,
 };
 use crate::write::{Object, object};
 
@@ -249,16 +249,6 @@ impl<'w, 'a> ChoiceWriter<'w, 'a> {
 
 fn has_url(media: &Media<'_>) -> bool {
     matches!(media.source, Source::Base64(_) | Source::Url(_))
-}
-
-/// An id for a call whose provider gives none, the same for the same answer.
-pub(super) fn made_id(answer: &str, choice: u32, call: usize) -> String {
-    let stem: String = answer
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(32)
-        .collect();
-    format!("call_{stem}_{choice}_{call}")
 }
 
 fn append<'a>(place: &mut Option<Text<'a>>, text: &Text<'a>) {

@@ -2,11 +2,11 @@
 
 use crate::model::{
     CallKind, Content, Delta, Envelope, Error, Event, Losses, Media, Part, Reasoning, ReasoningForm,
-    Signature, Source, Start, Stop, StopReason, StreamWriter, Text, Usage,
+    Signature, Source, Start, Stop, StopReason, StreamWriter, Text, Usage, made_id,
 };
 use crate::write::{Array, Object, object};
 
-use super::answer_write::{Place, made_id, write_citation};
+use super::answer_write::{Place, write_citation};
 use super::message_write::write_signature;
 use super::reasoning::write_detail;
 use super::tools::NO_SUCH;
