@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use penstock_llm::model::Dialect;
-use penstock_llm::openai::{BodyError, BodyErrorKind, write};
+use penstock_llm::openai::{BodyError, BodyErrorKind, ErrorView, write};
 use penstock_llm::sse;
 
 pub type Result<T> = std::result::Result<T, Box<Fault>>;
@@ -268,11 +268,11 @@ impl From<BodyError> for Box<Fault> {
     }
 }
 
-/// The status under which a caller hears of an error that a provider told under a 200, from the error's own `code`: one
-/// that SDKs know, and never one that speaks of the caller's key or account (APIS.md 9.9).
-pub fn in_band_status(code: Option<&str>) -> u16 {
-    match code.and_then(|code| code.parse().ok()) {
-        Some(status @ (400 | 404 | 408 | 413 | 422 | 429 | 500 | 502..=504)) => status,
+/// The status under which a caller hears of an error that a provider told under a 200, from what the error says of itself:
+/// one that SDKs know, and never one that speaks of the caller's key or account (APIS.md 9.9).
+pub fn in_band_status(error: &ErrorView) -> u16 {
+    match error.status() {
+        Some(status @ (400 | 404 | 408 | 413 | 422 | 429 | 502..=504)) => status,
         Some(524) => 504,
         Some(529) => 503,
         _ => 502,
@@ -332,11 +332,21 @@ mod tests {
 
     #[test]
     fn an_error_under_a_200_never_speaks_of_the_callers_key() {
-        let told = |code| in_band_status(Some(code));
+        let told = |code: &str| {
+            in_band_status(&ErrorView {
+                code: Some(code.to_owned()),
+                ..ErrorView::default()
+            })
+        };
         assert_eq!((told("401"), told("403"), told("402")), (502, 502, 502));
         assert_eq!((told("529"), told("429"), told("400")), (503, 429, 400));
+        assert_eq!((told("overloaded_error"), told("rate_limit_error")), (503, 429));
         assert_eq!(
-            (told("200"), told("server_error"), in_band_status(None)),
+            (
+                told("200"),
+                told("server_error"),
+                in_band_status(&ErrorView::default())
+            ),
             (502, 502, 502)
         );
     }

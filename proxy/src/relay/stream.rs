@@ -456,8 +456,8 @@ fn unreadable() -> Box<Fault> {
 
 /// The provider's error in its own words, for the record and for the next step; the caller gets the event itself.
 fn in_band(view: ErrorView) -> Box<Fault> {
+    let status = in_band_status(&view);
     let said = view.message.unwrap_or_else(|| "no reason given".to_owned());
-    let status = in_band_status(view.code.as_deref());
     let mut fault = Fault::provider(status, "upstream_error", format!("the provider answered: {said}"));
     fault.detail = Some("an error event in a stream".to_owned());
     fault

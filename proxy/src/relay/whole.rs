@@ -171,8 +171,8 @@ fn parse(body: Bytes, operation: Operation, dialect: Dialect) -> Checked<Answer>
 }
 
 fn error_in_answer(error: ErrorView) -> Box<Fault> {
+    let status = in_band_status(&error);
     let said = error.message.unwrap_or_else(|| "no reason given".to_owned());
-    let status = in_band_status(error.code.as_deref());
     Fault::provider(status, "upstream_error", format!("the provider answered: {said}"))
 }
 

@@ -44,7 +44,10 @@ models:
 
 /// A chain of one of the repository's plugins.
 fn chain(entry: &str) -> String {
-    format!("plugin_dir: \"{}\"\nplugins: [{entry}]", plugins::folder().display())
+    format!(
+        "plugin_dir: \"{}\"\nplugins: [{entry}]",
+        plugins::folder().display()
+    )
 }
 
 /// The JSON of each event of a stream.
@@ -71,7 +74,11 @@ fn an_openai_caller_is_answered_by_a_provider_that_speaks_messages() {
     let answer = client.answer();
     assert_eq!(answer.status(), 200, "{}", answer.text());
     // what had to be made up is said
-    assert!(answer.header("x-penstock-dropped").is_some_and(|fields| fields.contains("max_")));
+    assert!(
+        answer
+            .header("x-penstock-dropped")
+            .is_some_and(|fields| fields.contains("max_"))
+    );
     let told = answer.json();
     assert_eq!(told["object"], "chat.completion");
     assert_eq!(told["choices"][0]["message"]["content"], "Good day.");
@@ -79,8 +86,11 @@ fn an_openai_caller_is_answered_by_a_provider_that_speaks_messages() {
     // PAIN J01: read from the cache and written to it are part of the prompt
     assert_eq!(told["usage"]["prompt_tokens"], 10);
     let record = gateway.record();
-    assert_eq!((&record["ending"], &record["operation"]), (&json!("complete"), &json!("chat")));
-    assert_eq!(record["usage"]["prompt_tokens"], 10, "{record}");
+    assert_eq!(
+        (&record["ending"], &record["operation"]),
+        (&json!("complete"), &json!("chat"))
+    );
+    assert_eq!(record["usage"]["prompt"], 10, "{record}");
 }
 
 #[test]
@@ -98,11 +108,13 @@ fn an_openai_caller_gets_a_messages_stream_as_chunks_and_the_tokens_are_counted(
         .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
         .collect();
     assert_eq!(said, "Good day.");
-    let finish = chunks.iter().find_map(|chunk| chunk["choices"][0]["finish_reason"].as_str());
+    let finish = chunks
+        .iter()
+        .find_map(|chunk| chunk["choices"][0]["finish_reason"].as_str());
     assert_eq!(finish, Some("stop"));
     let record = gateway.record();
     assert_eq!(record["ending"], "complete");
-    assert_eq!(record["usage"]["completion_tokens"], 4, "{record}");
+    assert_eq!(record["usage"]["completion"], 4, "{record}");
 }
 
 #[test]
@@ -113,7 +125,11 @@ fn a_messages_stream_that_breaks_never_looks_complete_to_an_openai_caller() {
     provider.call().stream(&MESSAGE_EVENTS[..4]);
     let answer = client.answer();
     assert!(!answer.text().contains("[DONE]"), "{}", answer.text());
-    assert!(!answer.text().contains("finish_reason\":\"stop"), "{}", answer.text());
+    assert!(
+        !answer.text().contains("finish_reason\":\"stop"),
+        "{}",
+        answer.text()
+    );
     assert!(answer.text().contains("upstream_truncated"), "{}", answer.text());
     assert_eq!(gateway.record()["ending"], "truncated");
 }
@@ -132,8 +148,8 @@ fn a_messages_caller_gets_every_byte_of_a_provider_that_speaks_messages() {
     assert_eq!(client.answer().text(), MESSAGE_EVENTS.concat());
     for record in gateway.records(2) {
         assert_eq!(record["ending"], "complete", "{record}");
-        assert_eq!(record["usage"]["prompt_tokens"], 10, "{record}");
-        assert_eq!(record["usage"]["completion_tokens"], 4, "{record}");
+        assert_eq!(record["usage"]["prompt"], 10, "{record}");
+        assert_eq!(record["usage"]["completion"], 4, "{record}");
     }
 }
 
@@ -152,13 +168,16 @@ fn a_messages_caller_is_answered_by_a_provider_that_speaks_chat() {
         r#"{"id":"c1","object":"chat.completion","created":1,"model":"gpt","choices":[{"index":0,"message":{"role":"assistant","content":"Good day."},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,"prompt_tokens_details":{"cached_tokens":4}}}"#,
     );
     let told = client.answer().json();
-    assert_eq!((&told["type"], &told["role"]), (&json!("message"), &json!("assistant")));
+    assert_eq!(
+        (&told["type"], &told["role"]),
+        (&json!("message"), &json!("assistant"))
+    );
     assert_eq!(told["content"][0]["text"], "Good day.");
     assert_eq!(told["stop_reason"], "end_turn");
     // the caller's convention counts what was read from a cache beside the rest
     assert_eq!(told["usage"]["input_tokens"], 5);
     assert_eq!(told["usage"]["cache_read_input_tokens"], 4);
-    assert_eq!(gateway.record()["usage"]["prompt_tokens"], 9);
+    assert_eq!(gateway.record()["usage"]["prompt"], 9);
 }
 
 #[test]
@@ -168,9 +187,15 @@ fn pain_d04_errors_are_told_in_the_callers_dialect() {
     // the gateway's own
     let answer = gateway.post(MESSAGES_PATH, r#"{"model":"m","messages":[]"#);
     let told = answer.json();
-    assert_eq!((answer.status(), &told["type"], &told["error"]["type"]), (400, &json!("error"), &json!("invalid_request_error")));
+    assert_eq!(
+        (answer.status(), &told["type"], &told["error"]["type"]),
+        (400, &json!("error"), &json!("invalid_request_error"))
+    );
     let answer = gateway.send(post_with(MESSAGES_PATH, "wrong", &[], MESSAGES));
-    assert_eq!((answer.status(), &answer.json()["error"]["type"]), (401, &json!("authentication_error")));
+    assert_eq!(
+        (answer.status(), &answer.json()["error"]["type"]),
+        (401, &json!("authentication_error"))
+    );
     // a provider's, to a caller of another dialect
     let mut client = gateway.begin(CHAT_PATH, CHAT);
     provider.call().answer_json(
@@ -178,8 +203,15 @@ fn pain_d04_errors_are_told_in_the_callers_dialect() {
         r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 300000 tokens > 200000 maximum"}}"#,
     );
     let answer = client.answer();
-    assert_eq!((answer.status(), answer.error_code()), (400, "context_length_exceeded".to_owned()));
-    assert!(answer.error_message().contains("prompt is too long"), "{}", answer.text());
+    assert_eq!(
+        (answer.status(), answer.error_code()),
+        (400, "context_length_exceeded".to_owned())
+    );
+    assert!(
+        answer.error_message().contains("prompt is too long"),
+        "{}",
+        answer.text()
+    );
     // 529 is nobody else's status
     let mut client = gateway.begin(CHAT_PATH, CHAT);
     provider.call().answer_json(
@@ -187,7 +219,10 @@ fn pain_d04_errors_are_told_in_the_callers_dialect() {
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
     );
     let answer = client.answer();
-    assert_eq!((answer.status(), answer.error_code()), (503, "upstream_overloaded".to_owned()));
+    assert_eq!(
+        (answer.status(), answer.error_code()),
+        (503, "upstream_overloaded".to_owned())
+    );
     assert!(answer.error_message().contains("Overloaded"), "{}", answer.text());
 }
 
@@ -201,30 +236,50 @@ fn pain_d05_an_error_within_a_stream_is_told_in_the_callers_dialect() {
     provider.call().stream(&stream);
     let answer = client.answer();
     let last = events(answer.text()).pop().expect("an event");
-    assert!(last["error"]["message"].as_str().is_some_and(|said| said.contains("Overloaded")), "{last}");
+    assert!(
+        last["error"]["message"]
+            .as_str()
+            .is_some_and(|said| said.contains("Overloaded")),
+        "{last}"
+    );
     assert!(!answer.text().contains("[DONE]"));
     // before anything was said it is an answer of its own
     let mut client = gateway.begin(CHAT_PATH, CHAT_STREAM);
     provider.call().stream(&[MESSAGE_EVENTS[0], error]);
     let answer = client.answer();
-    assert_eq!((answer.status(), answer.error_code()), (503, "upstream_error".to_owned()), "{}", answer.text());
+    assert_eq!(
+        (answer.status(), answer.error_code()),
+        (503, "upstream_error".to_owned()),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
 fn pain_p10_one_guard_holds_for_every_dialect_and_edits_leave_every_other_byte() {
     let provider = Provider::start();
-    let chain = chain("{name: secrets, component: guard-secrets, settings: {scan: [requests, answers], action: redact}, fail: closed}");
+    let chain = chain(
+        "{name: secrets, component: guard-secrets, settings: {scan: [requests, answers], action: redact}, fail: closed}",
+    );
     let gateway = before(&provider, "anthropic-messages", &chain);
     let secret = concat!("sk-proj", "-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH");
     let asked = MESSAGES.replace("Hello", &format!("My key is {secret}"));
     let mut client = gateway.begin(MESSAGES_PATH, &asked);
     let call = provider.call();
     assert!(!call.request.text().contains(secret), "{}", call.request.text());
-    assert!(call.request.text().starts_with(r#"{"model":"m","max_tokens":64,"system":"Be brief.","#));
+    assert!(
+        call.request
+            .text()
+            .starts_with(r#"{"model":"m","max_tokens":64,"system":"Be brief.","#)
+    );
     call.answer_json(200, MESSAGE.replace("Good day.", &format!("It is {secret}.")));
     let answer = client.answer();
     assert!(!answer.text().contains(secret), "{}", answer.text());
-    assert!(answer.text().ends_with(r#""brand_new":1e0}"#), "{}", answer.text());
+    assert!(
+        answer.text().ends_with(r#""brand_new":1e0}"#),
+        "{}",
+        answer.text()
+    );
     // split over two events of a stream
     let (one, two) = secret.split_at(20);
     let mut stream = MESSAGE_EVENTS.map(str::to_owned);
@@ -238,13 +293,20 @@ fn pain_p10_one_guard_holds_for_every_dialect_and_edits_leave_every_other_byte()
         assert!(!answer.text().contains(one), "{path}: {}", answer.text());
         assert_eq!(answer.status(), 200, "{path}");
     }
-    assert!(gateway.records(3).iter().all(|record| record["ending"] == "complete"));
+    assert!(
+        gateway
+            .records(3)
+            .iter()
+            .all(|record| record["ending"] == "complete")
+    );
 }
 
 #[test]
 fn a_decorator_puts_instructions_where_each_dialect_has_them() {
     let provider = Provider::start();
-    let chain = chain(r#"{name: rules, component: prompt-decorator, settings: {prepend: [{role: system, text: "House rules."}]}}"#);
+    let chain = chain(
+        r#"{name: rules, component: prompt-decorator, capabilities: [clock], settings: {prepend: [{role: system, text: "House rules."}]}}"#,
+    );
     let gateway = before(&provider, "anthropic-messages", &chain);
     let mut client = gateway.begin(MESSAGES_PATH, MESSAGES);
     let call = provider.call();

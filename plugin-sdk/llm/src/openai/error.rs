@@ -32,6 +32,11 @@ impl ErrorView {
         Some(view)
     }
 
+    /// The HTTP status that it would have had, from a number in `code` or a word there or in `type`.
+    pub fn status(&self) -> Option<u16> {
+        super::chat::error::status_of(self)
+    }
+
     fn fields(object: &[u8]) -> ErrorView {
         ErrorView {
             message: text(object, "/message"),

@@ -32,7 +32,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> Error<'static> {
     }
 }
 
-fn status_of(view: &ErrorView) -> Option<u16> {
+pub(crate) fn status_of(view: &ErrorView) -> Option<u16> {
     // OpenRouter's codes are statuses
     let number = view.code.as_ref().and_then(|code| code.parse().ok());
     let status = number.filter(|status| (400..=599).contains(status));

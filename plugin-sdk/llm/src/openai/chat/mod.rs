@@ -6,7 +6,7 @@ mod answer_write;
 mod call;
 mod chunk;
 mod content;
-mod error;
+pub(crate) mod error;
 mod message_read;
 mod message_write;
 mod reasoning;
