@@ -52,6 +52,10 @@ pub struct Usage {
     pub web_fetches: Option<u64>,
     /// Units that are billed instead of tokens (Cohere's `search_units`).
     pub search_units: Option<u64>,
+    /// What is billed of `input`, where that is not all of it: Cohere does not bill its own instructions.
+    pub billed_input: Option<u64>,
+    /// What is billed of `output`, where that is not all of it.
+    pub billed_output: Option<u64>,
 }
 
 impl Usage {
@@ -80,6 +84,8 @@ impl Usage {
             web_searches: later.web_searches.or(self.web_searches),
             web_fetches: later.web_fetches.or(self.web_fetches),
             search_units: later.search_units.or(self.search_units),
+            billed_input: later.billed_input.or(self.billed_input),
+            billed_output: later.billed_output.or(self.billed_output),
         }
     }
 
@@ -105,17 +111,26 @@ impl Usage {
     }
 }
 
-/// For accounting, whose counts are inclusive as well.
+/// For accounting, whose counts are inclusive as well. What is billed counts, where that is less than what was used; a
+/// part that is larger than what is billed of the whole has no price of its own (APIS.md 9.8).
 impl From<&Usage> for Reported {
     fn from(usage: &Usage) -> Reported {
         let count = |count: Option<u64>| count.map(TokenCount);
+        let within = |part: Option<u64>, billed: Option<u64>| match billed {
+            Some(billed) => part.filter(|part| *part <= billed),
+            None => part,
+        };
+        let total = match usage.billed_input.or(usage.billed_output) {
+            Some(_) => sum_of(&[usage.billed_input, usage.billed_output]),
+            None => usage.total.or_else(|| usage.sum()),
+        };
         Reported {
-            prompt: count(usage.input),
-            completion: count(usage.output),
-            total: count(usage.total.or_else(|| usage.sum())),
-            cached: count(usage.cache_read),
-            cache_write: count(usage.cache_write),
-            reasoning: count(usage.reasoning),
+            prompt: count(usage.billed_input.or(usage.input)),
+            completion: count(usage.billed_output.or(usage.output)),
+            total: count(total),
+            cached: count(within(usage.cache_read, usage.billed_input)),
+            cache_write: count(within(usage.cache_write, usage.billed_input)),
+            reasoning: count(within(usage.reasoning, usage.billed_output)),
             audio_in: count(usage.input_audio),
             audio_out: count(usage.output_audio),
         }
