@@ -6,6 +6,7 @@
 
 pub mod anthropic;
 pub mod eventstream;
+pub mod cohere;
 mod fault;
 pub mod foreign;
 pub mod json;

@@ -19,6 +19,7 @@ pub enum Dialect {
 pub static CODECS: &[&dyn Codec] = &[
     &crate::openai::chat::OpenAiChat,
     &crate::anthropic::AnthropicMessages,
+    &crate::cohere::Cohere,
 ];
 
 impl Dialect {

@@ -3,6 +3,7 @@
 //! other.
 
 mod answer;
+mod cohere;
 mod event;
 mod eventstream;
 mod fuzz;

@@ -5,5 +5,5 @@ mod cases;
 mod heard;
 mod recorded;
 mod rename;
-mod streams;
-mod table;
+pub mod streams;
+pub mod table;

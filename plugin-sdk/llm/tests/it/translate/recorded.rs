@@ -147,10 +147,14 @@ fn judge(before: &Heard, after: &Heard, to: &dyn Codec, name: &str) {
         if to.dialect() != Dialect::OpenAiChat && !before.refusal.is_empty() && after.refusal.is_empty() {
             before.text = format!("{}{}", before.text, std::mem::take(&mut before.refusal));
         }
-        if to.dialect() == Dialect::AnthropicMessages {
-            // it has no parts for media in answers
+        if matches!(to.dialect(), Dialect::AnthropicMessages | Dialect::Cohere) {
+            // they have no parts for media in answers
             before.media = after.media.min(before.media);
         }
+    }
+    if to.dialect() == Dialect::Cohere {
+        // it does not say what is written to a cache
+        before.cache_write = 0;
     }
     assert_eq!(after.choices, before.choices, "{name}");
     if before.cache_read + before.cache_write > before.input.unwrap_or(0) {
