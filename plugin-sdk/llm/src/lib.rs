@@ -5,8 +5,8 @@
 //! input. Choosing providers, running plugins and money are left to the crates above it.
 
 pub mod anthropic;
-pub mod eventstream;
 pub mod cohere;
+pub mod eventstream;
 mod fault;
 pub mod foreign;
 pub mod json;
