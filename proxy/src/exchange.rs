@@ -65,6 +65,8 @@ pub struct Accepted {
     pub body_bytes: u64,
     /// Path and query at the provider, of a raw call.
     pub raw_path: Option<String>,
+    /// The page under a provider's base path, of a call of which only the model is read.
+    pub page: Option<&'static str>,
     /// The request's shares of the process's limits.
     pub held: Vec<Held>,
 }
@@ -94,6 +96,9 @@ pub enum Kind {
     Models,
     Raw,
     Realtime,
+    Images,
+    Audio,
+    Rerank,
     /// A browser that asks whether its page may call.
     Preflight,
     /// A page that does not exist, or a method it does not have.
@@ -101,6 +106,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Of a page of which only the model is read.
+    pub fn of_page(page: &str) -> Self {
+        if page.starts_with("/images") {
+            Self::Images
+        } else if page.starts_with("/audio") {
+            Self::Audio
+        } else {
+            Self::Rerank
+        }
+    }
+
     /// Its place in tables of handles.
     pub fn place(self) -> usize {
         match self {
@@ -110,6 +126,9 @@ impl Kind {
             Self::Realtime => 6,
             Self::Preflight => 7,
             Self::Unknown => 8,
+            Self::Images => 9,
+            Self::Audio => 10,
+            Self::Rerank => 11,
         }
     }
 
@@ -122,6 +141,9 @@ impl Kind {
             Self::Models => "models",
             Self::Raw => "raw",
             Self::Realtime => "realtime",
+            Self::Images => "images",
+            Self::Audio => "audio",
+            Self::Rerank => "rerank",
             Self::Preflight => "preflight",
             Self::Unknown => "unknown",
         }

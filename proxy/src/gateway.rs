@@ -21,7 +21,7 @@ use pingora_core::server::ShutdownWatch;
 use tokio::runtime::Handle;
 
 use crate::accept::route::{self, Route};
-use crate::accept::{body, call, handshake, head, listen, raw};
+use crate::accept::{body, call, handshake, head, listen, named, raw};
 use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
 use crate::chain;
@@ -79,6 +79,7 @@ impl Settled {
 /// What accept made of a request.
 enum Work {
     Call(Box<call::Read>),
+    Named(Box<named::Read>),
     Raw(Box<raw::Read>),
     Models,
     Model(String),
@@ -204,6 +205,12 @@ impl Gateway {
                 let asked = call::Asked::Generation(form);
                 self.accept_call(session, exchange, asked, None).await
             }
+            Route::Named(page) => {
+                exchange.accepted.page = Some(page);
+                let body = body::read(session, exchange, &self.state.counters).await?;
+                let read = named::read(&exchange.accepted.headers.0, body)?;
+                Ok(Work::Named(Box::new(read)))
+            }
             Route::Models => Ok(Work::Models),
             Route::Model(name) => Ok(Work::Model(name)),
             Route::Raw { provider, rest } => {
@@ -271,6 +278,7 @@ impl Gateway {
             Ok(Work::Call(read)) => self.call(down, exchange, *read).await,
             // Boxed: what is rare must not make every call's state larger.
             Ok(Work::Raw(read)) => Box::pin(self.raw(down, exchange, *read)).await,
+            Ok(Work::Named(read)) => Box::pin(self.named(down, exchange, *read)).await,
             Ok(Work::Models) => list_models(down, exchange).await,
             Ok(Work::Model(name)) => show_model(down, exchange, &name).await,
             Ok(Work::Preflight) => preflight(down, exchange).await,
@@ -390,6 +398,19 @@ impl Gateway {
             .await??)
     }
 
+    /// A call of which only the model is read has the model's targets, and the same plugins as any other.
+    async fn named(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: named::Read) -> Ended {
+        let snapshot = exchange.snapshot.clone();
+        let caller = exchange
+            .admitted
+            .caller
+            .clone()
+            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let model = caller::permit(&snapshot, &caller, &read.model)?;
+        exchange.admit_raw(read.model.into(), read.body);
+        self.unread(down, exchange, &model).await
+    }
+
     /// A raw call has one target, and the same plugins as any other.
     async fn raw(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: raw::Read) -> Ended {
         let caller = exchange
@@ -400,6 +421,11 @@ impl Gateway {
         caller::permit_raw(&caller, &read.provider, &read.models)?;
         let model = Model::via(&read.provider, read.models.first().map_or("", String::as_str));
         exchange.admit_raw(model.name.clone(), read.body);
+        self.unread(down, exchange, &model).await
+    }
+
+    /// What is the same for all bodies that are not read.
+    async fn unread(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, model: &Model) -> Ended {
         let most_bytes = exchange.snapshot.limits.decompressed_bytes;
         let terms = Terms {
             operation: None,
@@ -407,8 +433,8 @@ impl Gateway {
             hide_usage: false,
             most_bytes,
         };
-        match self.guard(down, exchange, &model).await? {
-            Admission::Proceed => self.dispatch(down, exchange, &model, terms).await,
+        match self.guard(down, exchange, model).await? {
+            Admission::Proceed => self.dispatch(down, exchange, model, terms).await,
             Admission::Answer(_) => Err(Told::Fault(no_dialect())),
         }
     }

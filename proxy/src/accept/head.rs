@@ -27,6 +27,7 @@ pub fn begin(head: &http::request::Parts, peer: Option<IpAddr>, snapshot: Arc<Sn
         dialect: route::dialect_of(head.uri.path()),
         body_bytes: 0,
         raw_path: None,
+        page: None,
         held: Vec::new(),
     };
     Exchange {

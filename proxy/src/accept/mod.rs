@@ -6,6 +6,7 @@ pub mod client;
 pub mod handshake;
 pub mod head;
 pub mod listen;
+pub mod named;
 pub mod proxy_protocol;
 pub mod raw;
 pub mod route;

@@ -17,6 +17,8 @@ pub enum Route {
     Operation(Operation),
     /// A generation in another dialect than OpenAI's first.
     Generation(Form),
+    /// A call of which only the model is read; the page under a provider's base path.
+    Named(&'static str),
     Models,
     /// The model's name, as in the path.
     Model(String),
@@ -33,6 +35,7 @@ impl Route {
         match self {
             Self::Operation(operation) => Kind::Operation(*operation),
             Self::Generation(_) => Kind::Operation(Operation::Chat),
+            Self::Named(page) => Kind::of_page(page),
             Self::Models | Self::Model(_) => Kind::Models,
             Self::Realtime => Kind::Realtime,
             Self::Raw { .. } => Kind::Raw,
@@ -46,6 +49,8 @@ enum Page {
     Operation(Operation),
     /// All that is asked for stands in the body.
     Generation(Dialect),
+    /// Only the model is read; the page under a provider's base path.
+    Named(&'static str),
     /// `{model}:generateContent` or `{model}:streamGenerateContent`.
     Gemini,
     /// `{model}/converse` or `{model}/converse-stream`.
@@ -73,6 +78,26 @@ const TABLE: &[(&str, &str, Page)] = &[
     ),
     ("POST", "/v1beta/models/*", Page::Gemini),
     ("POST", "/model/*", Page::Converse),
+    ("POST", "/v1/rerank", Page::Named("/rerank")),
+    ("POST", "/v2/rerank", Page::Named("/rerank")),
+    (
+        "POST",
+        "/v1/images/generations",
+        Page::Named("/images/generations"),
+    ),
+    ("POST", "/v1/images/edits", Page::Named("/images/edits")),
+    ("POST", "/v1/images/variations", Page::Named("/images/variations")),
+    ("POST", "/v1/audio/speech", Page::Named("/audio/speech")),
+    (
+        "POST",
+        "/v1/audio/transcriptions",
+        Page::Named("/audio/transcriptions"),
+    ),
+    (
+        "POST",
+        "/v1/audio/translations",
+        Page::Named("/audio/translations"),
+    ),
     ("GET", "/v1/models", Page::Models),
     ("GET", "/v1/models/*", Page::Model),
     ("GET", "/v1/realtime", Page::Realtime),
@@ -118,6 +143,7 @@ impl Page {
         Some(match self {
             Self::Operation(operation) => Route::Operation(operation),
             Self::Generation(dialect) => Route::Generation(Form::of(dialect)),
+            Self::Named(page) => Route::Named(page),
             Self::Gemini => Route::Generation(gemini(rest)?),
             Self::Converse => Route::Generation(converse(rest)?),
             Self::Models => Route::Models,

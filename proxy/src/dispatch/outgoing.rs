@@ -7,6 +7,7 @@ use penstock_llm::openai::{Operation, Outbound, Request};
 use penstock_llm::usage::TokenCount;
 use penstock_plugin_host::CallBody;
 
+use crate::accept::named;
 use crate::dispatch::plan::Step;
 use crate::dispatch::translate;
 use crate::exchange::{Exchange, Terms};
@@ -88,7 +89,10 @@ impl OutgoingBody {
 pub fn for_step(exchange: &Exchange, step: &Step, terms: Terms) -> Result<(Outgoing, Terms)> {
     match exchange.admitted.call.as_ref().map(|call| &call.body) {
         Some(CallBody::Json(request)) => read_call(exchange, step, terms, request),
-        Some(CallBody::Raw(body)) => Ok((raw_call(exchange, step, body)?, terms)),
+        Some(CallBody::Raw(body)) => match exchange.accepted.page {
+            Some(page) => Ok((named_call(exchange, step, page, body)?, terms)),
+            None => Ok((raw_call(exchange, step, body)?, terms)),
+        },
         None => Err(Fault::ours(500, "internal", "the call has no body")),
     }
 }
@@ -177,6 +181,22 @@ fn headers_in(
         headers.push((name, value));
     }
     Ok(headers)
+}
+
+/// A call of which only the model is read: it goes where the model does, under the model's name there.
+fn named_call(exchange: &Exchange, step: &Step, page: &str, body: &Bytes) -> Result<Outgoing> {
+    let from_caller = &exchange.accepted.headers.0;
+    let body = named::renamed(from_caller, body, &step.planned.model)?;
+    let content_type = from_caller.get(header::CONTENT_TYPE).cloned();
+    Ok(Outgoing {
+        method: Method::POST,
+        path: format!("{}{page}", step.planned.target.provider.base_path),
+        headers: headers(step, from_caller, content_type)?,
+        body: OutgoingBody::Plain(body),
+        is_raw: false,
+        translation: None,
+        dropped: Vec::new(),
+    })
 }
 
 fn raw_call(exchange: &Exchange, step: &Step, body: &Bytes) -> Result<Outgoing> {

@@ -12,6 +12,7 @@ mod failover;
 mod grants;
 mod idempotency;
 mod limits;
+mod named;
 mod plugins;
 mod raw;
 mod realtime;
