@@ -99,6 +99,8 @@ pub enum Kind {
     Images,
     Audio,
     Rerank,
+    /// How many tokens a request has.
+    Count,
     /// A browser that asks whether its page may call.
     Preflight,
     /// A page that does not exist, or a method it does not have.
@@ -129,6 +131,7 @@ impl Kind {
             Self::Images => 9,
             Self::Audio => 10,
             Self::Rerank => 11,
+            Self::Count => 12,
         }
     }
 
@@ -144,6 +147,7 @@ impl Kind {
             Self::Images => "images",
             Self::Audio => "audio",
             Self::Rerank => "rerank",
+            Self::Count => "count_tokens",
             Self::Preflight => "preflight",
             Self::Unknown => "unknown",
         }

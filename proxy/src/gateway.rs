@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
 use penstock_llm::model::Dialect;
+use penstock_llm::usage::TokenCount;
 use penstock_plugin_host::Hook;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
@@ -21,7 +22,7 @@ use pingora_core::server::ShutdownWatch;
 use tokio::runtime::Handle;
 
 use crate::accept::route::{self, Route};
-use crate::accept::{body, call, handshake, head, listen, named, raw};
+use crate::accept::{body, call, count, handshake, head, listen, named, raw};
 use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
 use crate::chain;
@@ -80,6 +81,7 @@ impl Settled {
 enum Work {
     Call(Box<call::Read>),
     Named(Box<named::Read>),
+    Count(Box<count::Read>),
     Raw(Box<raw::Read>),
     Models,
     Model(String),
@@ -211,6 +213,10 @@ impl Gateway {
                 let read = named::read(&exchange.accepted.headers.0, body)?;
                 Ok(Work::Named(Box::new(read)))
             }
+            Route::CountTokens => {
+                let body = body::read(session, exchange, &self.state.counters).await?;
+                Ok(Work::Count(Box::new(count::read(body)?)))
+            }
             Route::Models => Ok(Work::Models),
             Route::Model(name) => Ok(Work::Model(name)),
             Route::Raw { provider, rest } => {
@@ -279,6 +285,7 @@ impl Gateway {
             // Boxed: what is rare must not make every call's state larger.
             Ok(Work::Raw(read)) => Box::pin(self.raw(down, exchange, *read)).await,
             Ok(Work::Named(read)) => Box::pin(self.named(down, exchange, *read)).await,
+            Ok(Work::Count(read)) => Box::pin(self.count(down, exchange, *read)).await,
             Ok(Work::Models) => list_models(down, exchange).await,
             Ok(Work::Model(name)) => show_model(down, exchange, &name).await,
             Ok(Work::Preflight) => preflight(down, exchange).await,
@@ -409,6 +416,23 @@ impl Gateway {
         let model = caller::permit(&snapshot, &caller, &read.model)?;
         exchange.admit_raw(read.model.into(), read.body);
         self.unread(down, exchange, &model).await
+    }
+
+    /// Asks one of the model's targets that can count; where there is none, the caller gets an estimate that says so.
+    async fn count(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: count::Read) -> Ended {
+        let snapshot = exchange.snapshot.clone();
+        let caller = exchange
+            .admitted
+            .caller
+            .clone()
+            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let model = caller::permit(&snapshot, &caller, &read.model)?;
+        exchange.admit_raw(read.model.into(), read.body);
+        let Some(counting) = model.speaking(Dialect::AnthropicMessages) else {
+            return estimate(down, exchange, read.estimate).await;
+        };
+        exchange.accepted.page = Some(count::PAGE);
+        self.unread(down, exchange, &counting).await
     }
 
     /// A raw call has one target, and the same plugins as any other.
@@ -676,6 +700,16 @@ async fn page(down: &mut Downstream<'_>, exchange: &mut Exchange, body: Vec<u8>)
     exchange.relayed.ending = Ending::Complete;
     down.head(&Head::new(200, "application/json", Some(body.len() as u64)))
         .await?;
+    Ok(down.end(body.into()).await?)
+}
+
+/// The answer to a count that no provider can make.
+async fn estimate(down: &mut Downstream<'_>, exchange: &mut Exchange, tokens: TokenCount) -> Ended {
+    let body = format!(r#"{{"input_tokens":{tokens}}}"#).into_bytes();
+    exchange.relayed.ending = Ending::Complete;
+    let mut head = Head::new(200, "application/json", Some(body.len() as u64));
+    head.estimated();
+    down.head(&head).await?;
     Ok(down.end(body.into()).await?)
 }
 

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod call;
 pub mod client;
+pub mod count;
 pub mod handshake;
 pub mod head;
 pub mod listen;

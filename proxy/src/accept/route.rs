@@ -17,6 +17,8 @@ pub enum Route {
     Operation(Operation),
     /// A generation in another dialect than OpenAI's first.
     Generation(Form),
+    /// How many tokens a request in Anthropic's dialect has.
+    CountTokens,
     /// A call of which only the model is read; the page under a provider's base path.
     Named(&'static str),
     Models,
@@ -36,6 +38,7 @@ impl Route {
             Self::Operation(operation) => Kind::Operation(*operation),
             Self::Generation(_) => Kind::Operation(Operation::Chat),
             Self::Named(page) => Kind::of_page(page),
+            Self::CountTokens => Kind::Count,
             Self::Models | Self::Model(_) => Kind::Models,
             Self::Realtime => Kind::Realtime,
             Self::Raw { .. } => Kind::Raw,
@@ -49,6 +52,7 @@ enum Page {
     Operation(Operation),
     /// All that is asked for stands in the body.
     Generation(Dialect),
+    CountTokens,
     /// Only the model is read; the page under a provider's base path.
     Named(&'static str),
     /// `{model}:generateContent` or `{model}:streamGenerateContent`.
@@ -71,6 +75,7 @@ const TABLE: &[(&str, &str, Page)] = &[
         "/v1/messages",
         Page::Generation(Dialect::AnthropicMessages),
     ),
+    ("POST", "/v1/messages/count_tokens", Page::CountTokens),
     (
         "POST",
         "/v1/responses",
@@ -143,6 +148,7 @@ impl Page {
         Some(match self {
             Self::Operation(operation) => Route::Operation(operation),
             Self::Generation(dialect) => Route::Generation(Form::of(dialect)),
+            Self::CountTokens => Route::CountTokens,
             Self::Named(page) => Route::Named(page),
             Self::Gemini => Route::Generation(gemini(rest)?),
             Self::Converse => Route::Generation(converse(rest)?),

@@ -191,7 +191,7 @@ fn named_call(exchange: &Exchange, step: &Step, page: &str, body: &Bytes) -> Res
     Ok(Outgoing {
         method: Method::POST,
         path: format!("{}{page}", step.planned.target.provider.base_path),
-        headers: headers(step, from_caller, content_type)?,
+        headers: headers_in(exchange.accepted.dialect, step, from_caller, content_type)?,
         body: OutgoingBody::Plain(body),
         is_raw: false,
         translation: None,

@@ -213,6 +213,12 @@ impl Head {
         ));
     }
 
+    /// Says that the numbers in the body are the gateway's own guess.
+    pub fn estimated(&mut self) {
+        let name = HeaderName::from_static("x-penstock-estimated");
+        self.headers.push((name, HeaderValue::from_static("true")));
+    }
+
     /// Names the fields of the request that the provider's dialect could not say.
     pub fn dropped(&mut self, fields: &[Box<str>]) {
         if fields.is_empty() {

@@ -239,6 +239,18 @@ pub struct Model {
 }
 
 impl Model {
+    /// The same with those of its targets only that can be spoken to in a dialect; none where there is none.
+    pub fn speaking(&self, dialect: Dialect) -> Option<Self> {
+        let speaks = |target: &&Arc<Target>| target.provider.dialects.contains(&dialect);
+        let targets: Vec<_> = self.targets.iter().filter(speaks).cloned().collect();
+        (!targets.is_empty()).then(|| Self {
+            name: self.name.clone(),
+            pattern: self.pattern.clone(),
+            targets,
+            created: self.created,
+        })
+    }
+
     /// What a raw path names: one provider, under the provider's own name for the model.
     pub fn via(provider: &Arc<Provider>, model: &str) -> Self {
         let target = Target {

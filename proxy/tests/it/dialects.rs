@@ -332,3 +332,28 @@ fn pain_c01_a_messages_caller_hears_a_ping_while_it_waits() {
     let (rest, is_whole) = client.rest();
     assert!(is_whole && rest.ends_with(MESSAGE_EVENTS[6].as_bytes()));
 }
+
+#[test]
+fn tokens_are_counted_by_a_provider_that_can_and_estimated_for_others() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "anthropic-messages", "");
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"Hello"}]}"#;
+    let mut client = gateway.begin("/v1/messages/count_tokens", body);
+    let call = provider.call();
+    assert_eq!(call.request.path(), "/v1/messages/count_tokens");
+    assert_eq!(call.request.header("anthropic-version"), Some("2023-06-01"));
+    assert_eq!(call.request.text(), body);
+    call.answer_json(200, r#"{"input_tokens":8}"#);
+    let answer = client.answer();
+    assert_eq!(
+        (answer.text(), answer.header("x-penstock-estimated")),
+        (r#"{"input_tokens":8}"#, None)
+    );
+    let gateway = before(&provider, "openai-chat", "");
+    let answer = gateway.post("/v1/messages/count_tokens", body);
+    assert_eq!(
+        (answer.text(), answer.header("x-penstock-estimated")),
+        (r#"{"input_tokens":2}"#, Some("true"))
+    );
+    assert_eq!(gateway.record()["operation"], "count_tokens");
+}
