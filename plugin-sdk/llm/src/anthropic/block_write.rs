@@ -200,7 +200,9 @@ impl Blocks<'_> {
         placed: &Placed<'_, '_>,
         array: &mut Array<'_>,
     ) -> Result<(), Fault> {
-        let input = call.arguments_object().ok_or_else(|| broken_arguments(call))?;
+        let input = call
+            .arguments_object()
+            .ok_or_else(|| broken_arguments(Some(&call.id)))?;
         array.object(|object| {
             object.str("type", "tool_use");
             object.str("id", &limits::id(&call.id));

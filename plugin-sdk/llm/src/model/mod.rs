@@ -59,7 +59,7 @@ pub use segments::{ToolCounter, deltas_of_events, segments_of_answer, segments_o
 pub use stop::{Stop, StopReason};
 pub use text::Text;
 pub use tool::{CallKind, Tool, ToolCall, ToolChoice, ToolKind, ToolResult};
-pub(crate) use tool::{broken_arguments, made_id};
+pub(crate) use tool::{broken_arguments, is_object, made_id};
 pub use turns::{Placed, Turn, Turns, name_of_call, orphan_result, turns};
 pub use usage::{Usage, sum_of};
 

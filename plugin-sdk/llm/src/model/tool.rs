@@ -3,6 +3,7 @@
 use super::raw::Json;
 use super::{CacheMark, Dialect, Extras, Part, Text};
 use crate::fault::{BodyErrorKind, Fault};
+use crate::json::{JsonLimits, validate};
 
 /// A tool that the model may call.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,9 +171,16 @@ pub(crate) fn made_id(answer: &str, choice: u32, call: usize) -> String {
     format!("call_{stem}_{choice}_{call}")
 }
 
+/// Whether a call's arguments are a JSON object, or nothing, which stands for an empty one.
+pub(crate) fn is_object(arguments: &str) -> bool {
+    let arguments = arguments.trim();
+    let whole = arguments.starts_with('{') && validate(arguments.as_bytes(), &JsonLimits::default()).is_ok();
+    whole || matches!(arguments, "" | "null")
+}
+
 /// What to say of a call whose arguments are no JSON object: it is named by its id, where that looks like one.
-pub(crate) fn broken_arguments(call: &ToolCall<'_>) -> Fault {
-    let id = call.id.get();
+pub(crate) fn broken_arguments(id: Option<&Text<'_>>) -> Fault {
+    let id = id.map(Text::get).unwrap_or_default();
     let plain = id.len() <= 64
         && id
             .bytes()
@@ -181,5 +189,5 @@ pub(crate) fn broken_arguments(call: &ToolCall<'_>) -> Fault {
         true => format!("of the call `{id}` are not a JSON object"),
         false => "of a call are not a JSON object".to_owned(),
     };
-    Fault::new(BodyErrorKind::Invalid, "function.arguments", what)
+    Fault::new(BodyErrorKind::Invalid, "arguments", what)
 }

@@ -4,7 +4,9 @@ use smallvec::SmallVec;
 
 use crate::fault::{Fault, Within};
 use crate::json::ValueKind;
-use crate::model::{CallKind, Content, Extra, Extras, Json, Maker, Part, Signature, Text, ToolCall};
+use crate::model::{
+    CallKind, Content, Extra, Extras, Json, Maker, Part, Signature, Text, ToolCall, is_object,
+};
 use crate::read::Reader;
 
 const TEXT: &str = "must be a string";
@@ -104,6 +106,12 @@ fn keep_signature<'a>(extra_content: Json<'a>, call: &mut Call<'a>) {
 }
 
 impl<'a> Call<'a> {
+    /// The arguments of a function are a JSON object, or nothing at all.
+    pub fn has_object(&self) -> bool {
+        let arguments = self.arguments.as_ref().map(Text::get).unwrap_or_default();
+        self.custom || is_object(&arguments)
+    }
+
     /// The call as a part of a whole message.
     pub fn into_part(self) -> Part<'a> {
         let kind = if self.custom {

@@ -4,10 +4,11 @@ use crate::fault::{BodyError, Fault, Within};
 use crate::json::ValueKind;
 use crate::model::{
     Asked, Content, Dialect, Effort, Extra, Extras, Message, Number, Part, Place, Read, ReasoningMode,
-    Request, Role, Text, ToolResult,
+    Request, Role, Text, ToolResult, broken_arguments,
 };
 use crate::read::Reader;
 
+use super::call::Call;
 use super::message_read::{self, Fields};
 use super::{content, reasoning, tools};
 
@@ -188,15 +189,8 @@ fn message(mut fields: Fields<'_>) -> Result<Message<'_>, Fault> {
     let role = role.get().into_owned();
     match &*role {
         "assistant" => {
-            let nameless = fields
-                .calls
-                .iter()
-                .any(|call| call.name.as_ref().is_none_or(Text::is_empty));
-            if nameless {
-                return Err(Fault::missing(
-                    "tool_calls[].function.name",
-                    "is missing: say which tool was called",
-                ));
+            for (at, call) in fields.calls.iter().enumerate() {
+                check_call(call).map_err(|fault| fault.within_element(at).within("tool_calls"))?;
             }
             let (parts, extras) = fields.into_assistant_parts();
             Ok(Message {
@@ -215,6 +209,20 @@ fn message(mut fields: Fields<'_>) -> Result<Message<'_>, Fault> {
             "role",
             "is none of `system`, `developer`, `user`, `assistant` and `tool`",
         )),
+    }
+}
+
+/// A call has a name, and a function's arguments are a JSON object: else it is refused by its id, not sent on (PAIN D07).
+fn check_call(call: &Call<'_>) -> Result<(), Fault> {
+    if call.name.as_ref().is_none_or(Text::is_empty) {
+        return Err(Fault::missing(
+            "function.name",
+            "is missing: say which tool was called",
+        ));
+    }
+    match call.has_object() {
+        true => Ok(()),
+        false => Err(broken_arguments(call.id.as_ref()).within("function")),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::fault::{BodyError, Fault};
 use crate::json::DEFAULT_MAX_DEPTH;
 use crate::model::{
-    CacheMarks, Content, Dialect, Json, Losses, ReasoningField, ReasoningSupport, Request, Target, Written,
+    CacheMarks, Dialect, Json, Losses, ReasoningField, ReasoningSupport, Request, Target, Written,
 };
 use crate::write::{Object, object};
 
@@ -12,7 +12,7 @@ use super::reasoning;
 use super::tools::{NO_SUCH, write_choice, write_format, write_tools};
 
 /// # Errors
-/// Media that cannot be said here, or a tool call whose arguments are no JSON object.
+/// Media that cannot be said here.
 pub(super) fn write(request: &Request<'_>, target: &Target<'_>) -> Result<Written, BodyError> {
     let mut written = Written::default();
     written.bytes.reserve(1024);
@@ -22,7 +22,6 @@ pub(super) fn write(request: &Request<'_>, target: &Target<'_>) -> Result<Writte
 }
 
 fn body(request: &Request<'_>, target: &Target<'_>, written: &mut Written) -> Result<(), Fault> {
-    check_calls(request)?;
     let mut messages = Messages::new(request, target);
     let mut result = Ok(());
     let losses = &mut written.losses;
@@ -39,21 +38,6 @@ fn body(request: &Request<'_>, target: &Target<'_>, written: &mut Written) -> Re
     });
     losses.append(messages.losses);
     result
-}
-
-/// Arguments that are no JSON object are the caller's mistake, whatever the provider would make of them (PAIN D07).
-fn check_calls(request: &Request<'_>) -> Result<(), Fault> {
-    for (at, message) in request.messages.iter().enumerate() {
-        for part in &message.parts {
-            if let Content::ToolCall(call) = &part.content
-                && call.arguments_object().is_none()
-            {
-                let fault = crate::model::broken_arguments(call);
-                return Err(fault.within("tool_calls").within_element(at).within("messages"));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn sampling(request: &Request<'_>, body: &mut Object<'_>) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use penstock_llm::model::{
-    Answer, Assembled, Assembler, Codec, Envelope, Event, Events, Framing, StreamFrame, StreamReader, replay,
+    Answer, Assembled, Assembler, Codec, Envelope, Event, Events, Framing, Losses, StreamFrame, replay,
 };
 use penstock_llm::sse::{DEFAULT_MAX_EVENT_BYTES, SseReader};
 
@@ -15,6 +15,8 @@ pub struct Run {
     pub assembled: Assembled,
     /// Events in the order that they promise, checked.
     pub order: Order,
+    /// Of reader and writer.
+    pub losses: Losses,
 }
 
 /// Reads `pieces` as `from` and writes them as `to`.
@@ -42,10 +44,13 @@ pub fn translated<'p>(
     let mut events = Events::new();
     reader.end(&mut events);
     take(&events);
+    let mut losses = reader.take_losses();
+    losses.append(writer.take_losses());
     Run {
         written,
         assembled: assembler.finish(),
         order,
+        losses,
     }
 }
 
@@ -174,23 +179,19 @@ impl Order {
     }
 }
 
-/// A reader that is given frames by hand.
-pub fn read_frames(codec: &dyn Codec, frames: &[StreamFrame<'_>]) -> (Assembled, Order) {
-    let mut reader: Box<dyn StreamReader> = codec.stream_reader();
-    let (mut assembler, mut order) = (Assembler::new(codec.dialect(), MOST), Order::default());
-    let mut take = |events: &[Event<'_>]| {
-        for event in events {
-            order.check(event);
-            assembler.push(event);
+/// The frames of a stream of server-sent events, but for comments: name and data.
+pub fn frames_of(written: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
+    let mut reader = SseReader::new(DEFAULT_MAX_EVENT_BYTES);
+    reader.push(Bytes::copy_from_slice(written));
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next().expect("within the limit") {
+        if frame.has_data() {
+            let name = frame
+                .event_name()
+                .map(|name| String::from_utf8_lossy(name).into_owned());
+            frames.push((name, frame.data().into_owned()));
         }
-    };
-    for frame in frames {
-        let mut events = Events::new();
-        reader.read(*frame, &mut events);
-        take(&events);
     }
-    let mut events = Events::new();
-    reader.end(&mut events);
-    take(&events);
-    (assembler.finish(), order)
+    assert_eq!(reader.pending(), 0, "whole frames");
+    frames
 }
