@@ -168,6 +168,7 @@ impl Gateway {
         let ours = Ours::new(
             exchange.accepted.id.clone(),
             exchange.snapshot.generation,
+            exchange.accepted.dialect,
             exchange.snapshot.cors.as_ref(),
             headers,
         );

@@ -2,15 +2,12 @@
 //! where the caller speaks another one. What was lost on the way is named.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use penstock_llm::model::{Dialect, Losses, Maker, Target as ModelTarget};
+use penstock_llm::model::{Dialect, Maker, Target as ModelTarget};
 use penstock_llm::openai::Request;
 
 use crate::dispatch::outgoing::percent_encoded;
 use crate::fault::{Fault, Result};
 use crate::state::snapshot::{Provider, Target};
-
-/// Most names of lost fields that are told: a header is no place for a list without end.
-const MOST_DROPPED: usize = 32;
 
 /// What Anthropic's API is asked for where nobody says otherwise (APIS.md 3).
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -58,7 +55,7 @@ pub fn translated(
     Ok(Translated {
         bytes: written.bytes,
         headers: written.headers.into_iter().filter_map(header).collect(),
-        dropped: named(&losses),
+        dropped: losses.names(),
         streams,
         legacy_functions,
     })
@@ -120,12 +117,6 @@ fn betas(headers: &HeaderMap) -> Vec<&str> {
         .map(str::trim)
         .filter(|beta| !beta.is_empty())
         .collect()
-}
-
-fn named(losses: &Losses) -> Vec<Box<str>> {
-    let mut names: Vec<Box<str>> = losses.list().iter().map(|loss| loss.at.as_ref().into()).collect();
-    names.truncate(MOST_DROPPED);
-    names
 }
 
 /// A model that is one part of a path: ARNs hold slashes and colons.

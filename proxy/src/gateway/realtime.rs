@@ -161,6 +161,7 @@ fn ours(exchange: &Exchange) -> Ours {
     Ours::new(
         exchange.accepted.id.clone(),
         exchange.snapshot.generation,
+        exchange.accepted.dialect,
         exchange.snapshot.cors.as_ref(),
         &exchange.accepted.headers.0,
     )

@@ -20,7 +20,7 @@ const KEPT: &[&str] = &[
     "retry-after",
     "retry-after-ms",
 ];
-const KEPT_PREFIX: &str = "x-ratelimit-";
+const KEPT_PREFIXES: &[&str] = &["x-ratelimit-", "anthropic-ratelimit-"];
 
 /// What makes a WebSocket handshake's answer (RFC 6455, 4.2.2), but for extensions, which are never asked for.
 const HANDSHAKE: &[HeaderName] = &[
@@ -35,17 +35,35 @@ const HANDSHAKE: &[HeaderName] = &[
 pub struct Ours {
     pub request_id: Arc<str>,
     pub generation: u64,
+    /// What the caller speaks: each dialect's SDKs look for the request's id in a header of their own.
+    pub dialect: Dialect,
     /// The origin that a browser may hand the answer to.
     pub origin: Option<HeaderValue>,
 }
 
 impl Ours {
-    pub fn new(request_id: Arc<str>, generation: u64, cors: Option<&Cors>, headers: &HeaderMap) -> Self {
+    pub fn new(
+        request_id: Arc<str>,
+        generation: u64,
+        dialect: Dialect,
+        cors: Option<&Cors>,
+        headers: &HeaderMap,
+    ) -> Self {
         let origin = cors.and_then(|cors| allowed_origin(cors, headers));
         Self {
             request_id,
             generation,
+            dialect,
             origin,
+        }
+    }
+
+    /// The header of the caller's SDK for the request's id, besides `x-request-id`.
+    fn id_header(&self) -> Option<&'static str> {
+        match self.dialect {
+            Dialect::AnthropicMessages => Some("request-id"),
+            Dialect::BedrockConverse => Some("x-amzn-requestid"),
+            _ => None,
         }
     }
 }
@@ -146,7 +164,8 @@ impl Head {
     /// Keeps what callers may want to know of a provider's head.
     fn keep(&mut self, theirs: &HeaderMap) {
         for (name, value) in theirs {
-            if KEPT.contains(&name.as_str()) || name.as_str().starts_with(KEPT_PREFIX) {
+            let begins = |prefix: &&str| name.as_str().starts_with(prefix);
+            if KEPT.contains(&name.as_str()) || KEPT_PREFIXES.iter().any(begins) {
                 self.headers.push((name.clone(), value.clone()));
             }
         }
@@ -259,6 +278,9 @@ impl Head {
             wire.append_header(name.clone(), value.clone()).ok()?;
         }
         wire.insert_header("x-request-id", &*ours.request_id).ok()?;
+        if let Some(name) = ours.id_header() {
+            wire.insert_header(name, &*ours.request_id).ok()?;
+        }
         wire.insert_header("x-penstock-generation", ours.generation)
             .ok()?;
         if let Some(origin) = &ours.origin {

@@ -109,6 +109,7 @@ pub async fn relay(
     };
     let relayed = pump.run(down, &mut upstream).await;
     pump.guard.report(pump.exchange);
+    pump.exchange.dispatched.dropped.extend(upstream.dropped());
     if matches!(relayed, Ok(Relay::Ended)) && pump.exchange.relayed.ending == Ending::Complete {
         upstream.finish().await;
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
-use penstock_llm::model::{Codec, Event, Events, StreamReader, StreamWriter, Usage as ModelUsage};
+use penstock_llm::model::{Codec, Event, Events, Losses, StreamReader, StreamWriter, Usage as ModelUsage};
 use penstock_llm::usage::Usage;
 
 use crate::relay::frames::{self, Frames};
@@ -33,6 +33,7 @@ struct Whole {
     terms: Translation,
     coding: String,
     taken: BytesMut,
+    losses: Losses,
     is_over: bool,
 }
 
@@ -87,6 +88,7 @@ impl<S: Source> Translated<S> {
                 terms,
                 coding,
                 taken: BytesMut::new(),
+                losses: Losses::default(),
                 is_over: false,
             })
         };
@@ -106,6 +108,17 @@ impl<S: Source> Source for Translated<S> {
 
     fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    fn dropped(&mut self) -> Vec<Box<str>> {
+        match &mut self.work {
+            Work::Whole(whole) => std::mem::take(&mut whole.losses).names(),
+            Work::Stream(stream) => {
+                let mut losses = stream.reader.take_losses();
+                losses.append(stream.writer.take_losses());
+                losses.names()
+            }
+        }
     }
 
     fn usage(&self) -> Option<Usage> {
@@ -194,14 +207,15 @@ impl Whole {
         let plain = inflate::whole(&self.coding, taken, self.terms.most_bytes).await;
         let plain = plain.map_err(|_| Interrupted::Broken("the answer cannot be decompressed".to_owned()))?;
         let written = match self.from.read_answer(&plain) {
-            Ok(read) => Written {
-                usage: read.value.usage,
-                bytes: self
-                    .to
-                    .write_answer(&read.value, &self.terms.envelope())
-                    .bytes
-                    .into(),
-            },
+            Ok(read) => {
+                let written = self.to.write_answer(&read.value, &self.terms.envelope());
+                self.losses = read.losses;
+                self.losses.append(written.losses);
+                Written {
+                    usage: read.value.usage,
+                    bytes: written.bytes.into(),
+                }
+            }
             Err(error) if error.native.is_some() || error.code.is_some() => Written {
                 usage: None,
                 bytes: self.to.write_error(&error).into(),

@@ -34,6 +34,7 @@ pub async fn relay(
         .await?;
     exchange.relayed.upstream_wait += waited.elapsed();
     exchange.relayed.usage = upstream.usage();
+    exchange.dispatched.dropped.extend(upstream.dropped());
     upstream.finish().await;
     let parsed = body.and_then(|body| match terms.operation {
         Some(operation) => parse(body, operation, terms.dialect).map(Body::Read),

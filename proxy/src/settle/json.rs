@@ -71,6 +71,19 @@ impl<'o> Object<'o> {
         Object::write(self.out, fill);
     }
 
+    /// Texts in an array.
+    pub fn texts(&mut self, name: &'static str, items: &[Box<str>]) {
+        self.name(name);
+        self.out.push(b'[');
+        for (place, item) in items.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            json::escape_into(item, self.out);
+        }
+        self.out.push(b']');
+    }
+
     /// A list of objects.
     pub fn objects<T>(&mut self, name: &'static str, items: &[T], fill: impl Fn(&T, &mut Object<'_>)) {
         self.name(name);

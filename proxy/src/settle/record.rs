@@ -22,6 +22,9 @@ pub fn line(exchange: &Exchange) -> Vec<u8> {
         who(exchange, record);
         what(exchange, record);
         record.objects("attempts", &exchange.dispatched.attempts, attempt);
+        if !exchange.dispatched.dropped.is_empty() {
+            record.texts("dropped", &exchange.dispatched.dropped);
+        }
         record.objects("plugins", &exchange.plugins, plugin);
         let (usage, source) = usage::of(exchange);
         record.object("usage", |line| tokens(&usage, source, line));

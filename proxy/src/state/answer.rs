@@ -61,6 +61,11 @@ pub trait Source: Send {
         None
     }
 
+    /// The fields of the answer that the caller's dialect could not say, once it is over.
+    fn dropped(&mut self) -> Vec<Box<str>> {
+        Vec::new()
+    }
+
     /// The next piece of the body; `None` at its proper end. Safe to drop half-way: nothing is lost.
     fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, Interrupted>> + Send;
 

@@ -63,7 +63,7 @@ fn check_calls(request: &Request<'_>) -> Result<(), Fault> {
             if let Content::ToolCall(call) = &part.content
                 && call.arguments_object().is_none()
             {
-                let fault = crate::model::broken_arguments(call).within("tool_calls");
+                let fault = crate::model::broken_arguments(Some(&call.id)).within("tool_calls");
                 return Err(fault.within_element(at)).within("messages");
             }
         }

@@ -87,6 +87,13 @@ impl Losses {
         self.unlisted
     }
 
+    /// The fields alone, as many as are worth telling a caller.
+    pub fn names(&self) -> Vec<Box<str>> {
+        const MOST: usize = 32;
+        let names = self.list.iter().map(|loss| loss.at.as_ref().into());
+        names.take(MOST).collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

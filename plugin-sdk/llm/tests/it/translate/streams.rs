@@ -195,3 +195,23 @@ pub fn frames_of(written: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
     assert_eq!(reader.pending(), 0, "whole frames");
     frames
 }
+/// A reader that is given frames by hand.
+pub fn read_frames(codec: &dyn Codec, frames: &[StreamFrame<'_>]) -> (Assembled, Order) {
+    let mut reader = codec.stream_reader();
+    let (mut assembler, mut order) = (Assembler::new(codec.dialect(), MOST), Order::default());
+    let mut take = |events: &[Event<'_>]| {
+        for event in events {
+            order.check(event);
+            assembler.push(event);
+        }
+    };
+    for frame in frames {
+        let mut events = Events::new();
+        reader.read(*frame, &mut events);
+        take(&events);
+    }
+    let mut events = Events::new();
+    reader.end(&mut events);
+    take(&events);
+    (assembler.finish(), order)
+}
