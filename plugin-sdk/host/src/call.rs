@@ -51,6 +51,10 @@ pub struct Call {
 }
 
 /// What a call carries.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most calls are the large one, and a box would cost each of them an allocation"
+)]
 #[derive(Clone)]
 pub enum CallBody {
     /// A body that Penstock reads: segments, pointers and edits.

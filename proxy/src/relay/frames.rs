@@ -78,7 +78,7 @@ impl Frames {
     }
 
     /// The next whole frame; none until more is pushed.
-    pub fn next(&mut self) -> Result<Option<Frame>, Unreadable> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, Unreadable> {
         match self {
             Self::Sse(reader) => Ok(reader.next().map_err(|_| Unreadable)?.map(Frame::Sse)),
             Self::Aws(reader) => Ok(reader.next().map_err(|_| Unreadable)?.map(Frame::Aws)),

@@ -209,7 +209,7 @@ impl Pump<'_> {
                 None => piece,
             };
             self.frames.push(plain);
-            while let Some(frame) = self.frames.next().map_err(|_| unreadable())? {
+            while let Some(frame) = self.frames.next_frame().map_err(|_| unreadable())? {
                 let event = Event::read(&mut self.reader, frame).map_err(|_| unreadable())?;
                 let event = match &event.view {
                     Some(view) if view.is_error => {

@@ -255,7 +255,7 @@ impl Stream {
     }
 
     fn translate(&mut self, usage: &mut Option<ModelUsage>) -> Result<(), Interrupted> {
-        while let Some(frame) = self.frames.next().map_err(|_| unreadable())? {
+        while let Some(frame) = self.frames.next_frame().map_err(|_| unreadable())? {
             let data = frame.data();
             let seen = frame.seen(&data);
             if data.is_empty() && seen.name.is_none() {

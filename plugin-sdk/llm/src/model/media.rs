@@ -147,7 +147,7 @@ pub fn is_base64(text: &str) -> bool {
     let whole = if padding == 0 {
         digits.len() % 4 != 1
     } else {
-        padding < 3 && bytes.len() % 4 == 0
+        padding < 3 && bytes.len().is_multiple_of(4)
     };
     plain && whole && !digits.is_empty()
 }
