@@ -142,7 +142,7 @@ impl Assembler {
             }
             _ => {
                 if let Some(part) = self.choice(choice).parts.get_mut(part as usize) {
-                    extend(part, delta);
+                    extend_part(part, delta);
                 }
             }
         }
@@ -190,7 +190,7 @@ impl Assembler {
     }
 }
 
-fn size_of_delta(delta: &Delta<'_>) -> usize {
+pub(crate) fn size_of_delta(delta: &Delta<'_>) -> usize {
     match delta {
         Delta::Text(text)
         | Delta::Reasoning(text)
@@ -206,7 +206,7 @@ fn size_of_delta(delta: &Delta<'_>) -> usize {
 }
 
 /// Adds a delta to the part that it belongs to; one that fits no part of its kind is left out.
-fn extend(part: &mut Part<'static>, delta: &Delta<'_>) {
+pub(crate) fn extend_part(part: &mut Part<'static>, delta: &Delta<'_>) {
     match (&mut part.content, delta) {
         (Content::Text { text, .. }, Delta::Text(more)) => text.push(more),
         (Content::Reasoning(reasoning), Delta::Reasoning(more)) => reasoning.text.push(more),

@@ -68,6 +68,19 @@ pub trait Codec: Sync {
     /// The field that is missing, of the wrong type or that nobody knows the meaning of.
     fn read_request<'a>(&self, body: &'a [u8], asked: &Asked<'a>) -> Result<Read<Request<'a>>, BodyError>;
 
+    /// Whether other providers than the one that it was written for can answer a request.
+    ///
+    /// # Errors
+    /// What it names instead of saying it, and only one provider keeps (a previous answer, a stored prompt).
+    fn check_portable(&self, _request: &Request<'_>) -> Result<(), BodyError> {
+        Ok(())
+    }
+
+    /// What answers repeat of a request of this dialect, for [`Envelope::repeated`]; none where they repeat nothing.
+    fn repeated(&self, _request: &Request<'_>) -> Option<String> {
+        None
+    }
+
     /// Writes a request for a provider.
     ///
     /// # Errors

@@ -129,6 +129,9 @@ pub struct Envelope<'a> {
     pub input_estimate: Option<u64>,
     /// The caller knows `functions`, not `tools` ([`Request::legacy_functions`](super::Request::legacy_functions)).
     pub legacy_functions: bool,
+    /// What the caller's dialect repeats of his request in its answers: a JSON object, as
+    /// [`Codec::repeated`](super::Codec::repeated) gave it.
+    pub repeated: Option<&'a str>,
 }
 
 /// What was read, and what of it could not be.

@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub audio: Option<Json<'a>>,
     /// The end user: `user`, Anthropic's `metadata.user_id`.
     pub user: Option<Text<'a>>,
+    /// `user` was said as `safety_identifier`, its present name at OpenAI.
+    pub user_is_safety_identifier: bool,
     pub metadata: Option<Json<'a>>,
     /// Groups requests that share a prefix, for the provider's cache.
     pub cache_key: Option<Text<'a>>,
@@ -99,6 +101,7 @@ impl<'a> Request<'a> {
             modalities: Vec::new(),
             audio: None,
             user: None,
+            user_is_safety_identifier: false,
             metadata: None,
             cache_key: None,
             cache: None,

@@ -58,4 +58,5 @@ pub const ENVELOPE: Envelope<'static> = Envelope {
     usage_asked: true,
     input_estimate: None,
     legacy_functions: false,
+    repeated: None,
 };
