@@ -3,6 +3,7 @@
 //! gateway.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::json::{self, Span};
 use crate::model::{
@@ -10,7 +11,7 @@ use crate::model::{
     Request, StreamFrame, StreamReader, ToolCounter, deltas_of_events, segments_of_answer,
     segments_of_request,
 };
-use crate::openai::{ErrorView, EventView, Finish, Role, Segment};
+use crate::openai::{Delta, ErrorView, EventView, Finish, Kind, Provenance, Role, Segment};
 use crate::splice::Splice;
 use crate::usage::Usage;
 
@@ -364,6 +365,8 @@ pub struct EventReader {
     reader: Box<dyn StreamReader>,
     tools: ToolCounter,
     usage: crate::model::Usage,
+    /// Texts that the stream has said again so far.
+    repeated: u32,
 }
 
 impl std::fmt::Debug for EventReader {
@@ -390,6 +393,7 @@ impl EventReader {
             reader: codec(dialect)?.stream_reader(),
             tools: ToolCounter::default(),
             usage: crate::model::Usage::default(),
+            repeated: 0,
         })
     }
 
@@ -414,7 +418,26 @@ impl EventReader {
         for event in &events {
             self.note(event, &mut seen);
         }
+        if self.dialect == Dialect::OpenAiResponses {
+            self.repeat(frame.data, &mut seen.view.deltas);
+        }
         seen
+    }
+
+    /// Responses say every text again, whole, when it is complete. Each such text is a channel of its own: what is taken
+    /// out of the first must not be left in the others.
+    fn repeat(&mut self, data: &[u8], deltas: &mut SmallVec<[Delta; 2]>) {
+        for segment in repeats(data) {
+            self.repeated = self.repeated.saturating_add(1);
+            deltas.push(Delta {
+                choice: 0,
+                kind: segment.kind,
+                tool: FIRST_REPEAT.saturating_add(self.repeated),
+                literal: segment.span,
+                length: segment.length,
+                raw: segment.raw,
+            });
+        }
     }
 
     fn note(&mut self, event: &Event<'_>, seen: &mut Seen) {
@@ -435,6 +458,79 @@ impl EventReader {
             _ => {}
         }
     }
+}
+
+/// Channels of repeated texts are numbered from here, far above any answer's tool calls.
+const FIRST_REPEAT: u32 = 1 << 20;
+
+/// The texts that an event of Responses says once more.
+fn repeats(data: &[u8]) -> Vec<Segment> {
+    let kind = json::pointer(data, "/type").map(|span| span.of(data));
+    let Some(name) = kind.and_then(|name| std::str::from_utf8(name).ok()) else {
+        return Vec::new();
+    };
+    let name = name.trim_matches('"');
+    if matches!(
+        name,
+        "response.completed" | "response.incomplete" | "response.failed"
+    ) {
+        return in_response(data);
+    }
+    let Some(event) = name
+        .strip_prefix("response.")
+        .and_then(|name| name.strip_suffix(".done"))
+    else {
+        return Vec::new();
+    };
+    match event {
+        "output_text" => texts_at(data, &["/text"], Kind::Text),
+        "refusal" => texts_at(data, &["/refusal"], Kind::Refusal),
+        "function_call_arguments" => texts_at(data, &["/arguments"], Kind::ToolArguments),
+        "custom_tool_call_input" => texts_at(data, &["/input"], Kind::ToolArguments),
+        "reasoning_text" | "reasoning_summary_text" => texts_at(data, &["/text"], Kind::Reasoning),
+        "reasoning_summary_part" => texts_at(data, &["/part/text"], Kind::Reasoning),
+        "content_part" => texts_at(data, &["/part/text", "/part/refusal"], Kind::Text),
+        "output_item" => in_item(data),
+        _ => Vec::new(),
+    }
+}
+
+/// The whole answer, in the event that ends a stream.
+fn in_response(data: &[u8]) -> Vec<Segment> {
+    let response = json::pointer(data, "/response").map(|span| span.of(data));
+    let read = response.and_then(|body| codec(Dialect::OpenAiResponses).ok()?.read_answer(body).ok());
+    read.map_or_else(Vec::new, |read| segments_of_answer(&read.value, data))
+}
+
+fn in_item(data: &[u8]) -> Vec<Segment> {
+    let mut found = texts_at(data, &["/item/arguments", "/item/input"], Kind::ToolArguments);
+    for (list, kind) in [("/item/content", Kind::Text), ("/item/summary", Kind::Reasoning)] {
+        let length = json::pointer(data, list).and_then(|span| json::children(data, span));
+        for place in 0..length.map_or(0, |children| children.len()) {
+            let text = format!("{list}/{place}/text");
+            let refusal = format!("{list}/{place}/refusal");
+            found.extend(texts_at(data, &[&text, &refusal], kind));
+        }
+    }
+    found
+}
+
+fn texts_at(data: &[u8], pointers: &[&str], kind: Kind) -> Vec<Segment> {
+    let at = |pointer: &&str| {
+        let span = json::pointer(data, pointer)?;
+        let literal = span.of(data);
+        (literal.first() == Some(&b'"')).then(|| Segment {
+            role: Role::Assistant,
+            kind,
+            provenance: Provenance::Provider,
+            choice: 0,
+            tool: 0,
+            length: u32::try_from(json::unescape(literal).len()).unwrap_or(u32::MAX),
+            span,
+            raw: false,
+        })
+    };
+    pointers.iter().filter_map(at).collect()
 }
 
 /// A body without its splices made, for callers that have bytes.

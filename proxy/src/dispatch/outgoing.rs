@@ -152,6 +152,7 @@ fn translated_call(exchange: &Exchange, step: &Step, request: &Request, speaks: 
         model: exchange.admitted.model.clone().unwrap_or_default(),
         usage_asked: request.usage_asked(),
         legacy_functions: made.legacy_functions,
+        repeated: made.repeated,
         input_estimate: Some(TokenCount::estimated(exchange.prompt_bytes()).0),
         most_bytes: exchange.snapshot.limits.decompressed_bytes,
     };

@@ -21,6 +21,8 @@ pub struct Translated {
     pub dropped: Vec<Box<str>>,
     pub streams: bool,
     pub legacy_functions: bool,
+    /// What answers repeat of the request.
+    pub repeated: Option<Box<str>>,
 }
 
 /// What a provider is spoken to in: the caller's own dialect where it can, else its first.
@@ -45,6 +47,9 @@ pub fn translated(
     let betas = betas(from_caller);
     let read = request.in_model(&betas)?;
     let codec = to.codec().ok_or_else(|| unknown(to))?;
+    let spoken = request.dialect();
+    let spoken = spoken.codec().ok_or_else(|| unknown(spoken))?;
+    spoken.check_portable(&read.value)?;
     let (streams, legacy_functions) = (read.value.stream, read.value.legacy_functions);
     let written = codec.write_request(&read.value, &facts(target, model))?;
     let mut losses = read.losses;
@@ -58,6 +63,7 @@ pub fn translated(
         dropped: losses.names(),
         streams,
         legacy_functions,
+        repeated: spoken.repeated(&read.value).map(Into::into),
     })
 }
 

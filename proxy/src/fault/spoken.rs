@@ -14,6 +14,7 @@ const NO_ENVELOPE: Envelope<'static> = Envelope {
     model: "",
     usage_asked: false,
     legacy_functions: false,
+    repeated: None,
     input_estimate: None,
 };
 

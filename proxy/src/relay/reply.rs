@@ -64,6 +64,7 @@ fn in_dialect(codec: &dyn Codec, envelope: &Envelope<'_>, text: &str, streamed: 
         model: envelope.model,
         usage_asked: false,
         legacy_functions: false,
+        repeated: None,
         input_estimate: None,
     };
     if !streamed {

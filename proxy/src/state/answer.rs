@@ -32,6 +32,8 @@ pub struct Translation {
     pub model: Arc<str>,
     pub usage_asked: bool,
     pub legacy_functions: bool,
+    /// What the caller's dialect repeats of the request.
+    pub repeated: Option<Box<str>>,
     /// Tokens of the request, roughly: for dialects that tell them before the provider has.
     pub input_estimate: Option<u64>,
     pub most_bytes: usize,
@@ -45,6 +47,7 @@ impl Translation {
             model: &self.model,
             usage_asked: self.usage_asked,
             legacy_functions: self.legacy_functions,
+            repeated: self.repeated.as_deref(),
             input_estimate: self.input_estimate,
         }
     }
