@@ -150,6 +150,7 @@ fn translated_call(exchange: &Exchange, step: &Step, request: &Request, speaks: 
         id: exchange.accepted.id.clone(),
         created: exchange.accepted.at_ms / 1000,
         model: exchange.admitted.model.clone().unwrap_or_default(),
+        streamed: request.stream(),
         usage_asked: request.usage_asked(),
         legacy_functions: made.legacy_functions,
         repeated: made.repeated,

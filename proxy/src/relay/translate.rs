@@ -1,12 +1,15 @@
-//! A provider's answer in the caller's dialect: whatever the provider speaks, the rest of the relay reads one dialect. It
-//! decides nothing: what was an error is an error in the other dialect, what broke off breaks off.
+//! A provider's answer in the caller's dialect: whatever the provider speaks, and whether it streams or not, the rest of the
+//! relay reads what the caller asked for. It decides nothing: what was an error is an error in the other dialect, what broke off breaks off.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
-use penstock_llm::model::{Codec, Event, Events, Losses, StreamReader, StreamWriter, Usage as ModelUsage};
+use penstock_llm::model::{
+    Answer, Assembled, Assembler, Codec, Error, Event, Events, Losses, StreamReader, StreamWriter,
+    Usage as ModelUsage, replay,
+};
 use penstock_llm::usage::Usage;
 
 use crate::relay::frames::{self, Frames};
@@ -42,10 +45,23 @@ struct Stream {
     frames: Frames,
     inflater: Option<Inflater>,
     reader: Box<dyn StreamReader>,
-    writer: Box<dyn StreamWriter>,
+    out: Out,
     /// Written, and not taken yet.
     ready: VecDeque<Bytes>,
     is_over: bool,
+}
+
+/// What becomes of a stream's events.
+enum Out {
+    Events(Box<dyn StreamWriter>),
+    /// The caller wants a whole answer: they are put together.
+    Answer(Box<Gathered>),
+}
+
+struct Gathered {
+    assembler: Assembler,
+    to: &'static dyn Codec,
+    terms: Translation,
 }
 
 impl<S: Source> Translated<S> {
@@ -67,9 +83,9 @@ impl<S: Source> Translated<S> {
             headers.remove(name);
         }
         let framing = frames::announced(theirs);
-        let content_type = match framing {
-            Some(_) => frames::content_type(terms.to),
-            None => HeaderValue::from_static("application/json"),
+        let content_type = match terms.streamed {
+            true => frames::content_type(terms.to),
+            false => HeaderValue::from_static("application/json"),
         };
         headers.insert(header::CONTENT_TYPE, content_type);
         let work = if let Some(framing) = framing {
@@ -77,7 +93,14 @@ impl<S: Source> Translated<S> {
                 frames: Frames::new(framing),
                 inflater: Inflater::new(&coding, terms.most_bytes).ok()?,
                 reader: from.stream_reader(),
-                writer: to.stream_writer(&terms.envelope()),
+                out: match terms.streamed {
+                    true => Out::Events(to.stream_writer(&terms.envelope())),
+                    false => Out::Answer(Box::new(Gathered {
+                        assembler: Assembler::new(terms.from, terms.most_bytes),
+                        to,
+                        terms,
+                    })),
+                },
                 ready: VecDeque::new(),
                 is_over: false,
             }))
@@ -115,7 +138,9 @@ impl<S: Source> Source for Translated<S> {
             Work::Whole(whole) => std::mem::take(&mut whole.losses).names(),
             Work::Stream(stream) => {
                 let mut losses = stream.reader.take_losses();
-                losses.append(stream.writer.take_losses());
+                if let Out::Events(writer) = &mut stream.out {
+                    losses.append(writer.take_losses());
+                }
                 losses.names()
             }
         }
@@ -208,17 +233,15 @@ impl Whole {
         let plain = plain.map_err(|_| Interrupted::Broken("the answer cannot be decompressed".to_owned()))?;
         let written = match self.from.read_answer(&plain) {
             Ok(read) => {
-                let written = self.to.write_answer(&read.value, &self.terms.envelope());
                 self.losses = read.losses;
-                self.losses.append(written.losses);
                 Written {
                     usage: read.value.usage,
-                    bytes: written.bytes.into(),
+                    bytes: self.spoken(&read.value),
                 }
             }
             Err(error) if error.native.is_some() || error.code.is_some() => Written {
                 usage: None,
-                bytes: self.to.write_error(&error).into(),
+                bytes: self.refused(*error),
             },
             Err(_) => Written {
                 usage: None,
@@ -226,6 +249,31 @@ impl Whole {
             },
         };
         Ok(written)
+    }
+}
+
+impl Whole {
+    /// An error under a good status.
+    fn refused(&self, error: Error<'_>) -> Bytes {
+        if !self.terms.streamed {
+            return self.to.write_error(&error).into();
+        }
+        let (mut writer, mut out) = (self.to.stream_writer(&self.terms.envelope()), Vec::new());
+        writer.write(&Event::Error(Box::new(error)), &mut out);
+        out.into()
+    }
+
+    /// The answer as the caller asked for it: whole, or as the stream that it would have been.
+    fn spoken(&mut self, answer: &Answer<'_>) -> Bytes {
+        if !self.terms.streamed {
+            let written = self.to.write_answer(answer, &self.terms.envelope());
+            self.losses.append(written.losses);
+            return written.bytes.into();
+        }
+        let (mut writer, mut out) = (self.to.stream_writer(&self.terms.envelope()), Vec::new());
+        replay(answer, |event| writer.write(&event, &mut out));
+        self.losses.append(writer.take_losses());
+        out.into()
     }
 }
 
@@ -248,10 +296,18 @@ impl Stream {
         self.is_over = true;
         let mut events = Events::new();
         self.reader.end(&mut events);
+        let was_cut = events.iter().any(|event| matches!(event, Event::Error(_)));
         // a stream that was cut off has no end here either: the relay sees that it is not complete
         events.retain(|event| !matches!(event, Event::Error(_)));
         self.write(&events, usage);
-        Ok(())
+        match &mut self.out {
+            Out::Answer(_) if was_cut => Err(Interrupted::Broken("the stream ended early".to_owned())),
+            Out::Answer(gathered) => {
+                self.ready.push_back(gathered.written());
+                Ok(())
+            }
+            Out::Events(_) => Ok(()),
+        }
     }
 
     fn translate(&mut self, usage: &mut Option<ModelUsage>) -> Result<(), Interrupted> {
@@ -266,7 +322,7 @@ impl Stream {
             let mut out = Vec::new();
             for event in &events {
                 note(event, usage);
-                self.writer.write(event, &mut out);
+                self.out.take(event, &mut out);
             }
             if !out.is_empty() {
                 self.ready.push_back(out.into());
@@ -279,10 +335,33 @@ impl Stream {
         let mut out = Vec::new();
         for event in events {
             note(event, usage);
-            self.writer.write(event, &mut out);
+            self.out.take(event, &mut out);
         }
         if !out.is_empty() {
             self.ready.push_back(out.into());
+        }
+    }
+}
+
+impl Out {
+    fn take(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Events(writer) => writer.write(event, out),
+            Self::Answer(gathered) => gathered.assembler.push(event),
+        }
+    }
+}
+
+impl Gathered {
+    /// The whole answer, or the error that the provider told in its stream.
+    fn written(&mut self) -> Bytes {
+        let empty = Assembler::new(self.terms.from, 0);
+        match std::mem::replace(&mut self.assembler, empty).finish() {
+            Assembled::Whole(answer) => {
+                let written = self.to.write_answer(&answer, &self.terms.envelope());
+                written.bytes.into()
+            }
+            Assembled::Broken(_, error) => self.to.write_error(&error).into(),
         }
     }
 }

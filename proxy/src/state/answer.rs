@@ -30,6 +30,8 @@ pub struct Translation {
     pub created: u64,
     /// The model that the caller asked for.
     pub model: Arc<str>,
+    /// Whether the caller wants a stream, whatever the provider gives.
+    pub streamed: bool,
     pub usage_asked: bool,
     pub legacy_functions: bool,
     /// What the caller's dialect repeats of the request.

@@ -357,3 +357,32 @@ fn tokens_are_counted_by_a_provider_that_can_and_estimated_for_others() {
     );
     assert_eq!(gateway.record()["operation"], "count_tokens");
 }
+
+#[test]
+fn an_answer_is_streamed_or_not_as_the_caller_asked_whatever_the_provider_does() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "anthropic-messages", "");
+    let mut client = gateway.begin(CHAT_PATH, CHAT_STREAM);
+    provider.call().answer_json(200, MESSAGE);
+    let answer = client.answer();
+    assert!(
+        answer
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/event-stream"))
+    );
+    let said: String = events(answer.text())
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
+    assert_eq!(said, "Good day.");
+    assert!(answer.text().ends_with("data: [DONE]\n\n"));
+    let mut client = gateway.begin(CHAT_PATH, CHAT);
+    provider.call().stream(&MESSAGE_EVENTS);
+    let told = client.answer().json();
+    assert_eq!(told["choices"][0]["message"]["content"], "Good day.");
+    assert_eq!(told["usage"]["completion_tokens"], 4);
+    // half a stream is no answer
+    let mut client = gateway.begin(CHAT_PATH, CHAT);
+    provider.call().stream(&MESSAGE_EVENTS[..4]);
+    assert_eq!(client.answer().status(), 502);
+}
