@@ -50,6 +50,7 @@ pub fn presented_key(headers: &HeaderMap) -> Option<&str> {
     bearer
         .or_else(|| text("x-api-key"))
         .or_else(|| text("api-key"))
+        .or_else(|| text("x-goog-api-key"))
         .filter(|key| !key.is_empty())
 }
 
@@ -87,6 +88,7 @@ mod tests {
         assert_eq!(key_of("authorization", "bearer  sk-1").as_deref(), Some("sk-1"));
         assert_eq!(key_of("x-api-key", "sk-1").as_deref(), Some("sk-1"));
         assert_eq!(key_of("api-key", "sk-1").as_deref(), Some("sk-1"));
+        assert_eq!(key_of("x-goog-api-key", "sk-1").as_deref(), Some("sk-1"));
         assert_eq!(key_of("authorization", "Basic abc"), None);
         assert_eq!(key_of("authorization", "Bearer "), None);
     }
