@@ -8,7 +8,7 @@ use crate::json::Span;
 use crate::openai::{self, Kind, Provenance, Role, Segment};
 
 /// The texts and media of a request, in the order of the conversation. `body` is what the request was read from; what
-/// was not read in place there has no segment.
+/// was not read in place there has no segment. A medium's span is where its base64, URL or id stands.
 pub fn segments_of_request(request: &Request<'_>, body: &[u8]) -> Vec<Segment> {
     let mut found = Finder::new(body, Provenance::Caller);
     for message in &request.messages {
@@ -185,16 +185,16 @@ impl<'b> Finder<'b> {
             Source::Parts(parts) => return self.parts(parts, role),
             Source::Text(text) => return self.text(text, Kind::Text, role),
             Source::Base64(text) | Source::Url(text) | Source::File { id: text, .. } => {
-                text.place_in(self.body)
+                text.bytes_in(self.body)
             }
-            Source::Native(json) => json.place_in(self.body).map(|span| (span, true)),
+            Source::Native(json) => json.place_in(self.body),
         };
         let kind = match media.kind {
             MediaKind::Image => Kind::Image,
             MediaKind::Audio => Kind::Audio,
             MediaKind::Video | MediaKind::Document => Kind::File,
         };
-        if let Some((span, _)) = place {
+        if let Some(span) = place {
             self.push(kind, span, 0, false, role);
         }
     }

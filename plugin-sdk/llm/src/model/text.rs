@@ -147,6 +147,16 @@ impl<'a> Text<'a> {
         quoted.then_some((span, false))
     }
 
+    /// Where the text's bytes stand in the body that it was read from, which may be a part of a literal.
+    pub(super) fn bytes_in(&self, body: &[u8]) -> Option<Span> {
+        match &self.0 {
+            Spelling::Literal(Cow::Borrowed(text)) | Spelling::Plain(Cow::Borrowed(text)) => {
+                place_of(text.as_bytes(), body)
+            }
+            _ => None,
+        }
+    }
+
     fn spelled(&self) -> &str {
         match &self.0 {
             Spelling::Literal(text) | Spelling::Plain(text) => text,

@@ -84,15 +84,40 @@ pub(super) fn read_groq<'a>(
     usage::read(&mut inner)
 }
 
+/// More than any request may ask for.
+pub(super) const MAX_CHOICES: usize = 256;
+
 fn read_choices<'a>(reader: &mut Reader<'a>) -> Result<Vec<Choice<'a>>, Fault> {
-    let mut choices = Vec::new();
+    let mut choices: Vec<Choice<'a>> = Vec::new();
     reader
         .each("`choices` is not an array", |reader, place| {
-            choices.extend(choice(reader, u32::try_from(place).unwrap_or(u32::MAX))?);
+            let read = choice(reader, u32::try_from(place).unwrap_or(u32::MAX))?;
+            if choices.len() < MAX_CHOICES {
+                choices.extend(read);
+            } else {
+                reader
+                    .losses
+                    .dropped("choices", "there are more than anybody asks for");
+            }
             Ok(())
         })
         .within("choices")?;
+    if double_index(&choices) {
+        reader
+            .losses
+            .changed("choices", "several have the same index: their places count");
+        for (place, choice) in (0u32..).zip(&mut choices) {
+            choice.index = place;
+        }
+    }
     Ok(choices)
+}
+
+fn double_index(choices: &[Choice<'_>]) -> bool {
+    let before = |at: usize| choices.get(..at).unwrap_or_default();
+    let double =
+        |(at, choice): (usize, &Choice<'_>)| before(at).iter().any(|other| other.index == choice.index);
+    choices.iter().enumerate().any(double)
 }
 
 fn choice<'a>(reader: &mut Reader<'a>, place: u32) -> Result<Option<Choice<'a>>, Fault> {

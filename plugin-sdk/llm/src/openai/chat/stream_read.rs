@@ -9,12 +9,11 @@ use crate::model::{
 };
 use crate::openai::is_done;
 
+use super::answer_read::MAX_CHOICES;
 use super::call::Call;
 use super::chunk::{Chunk, ChunkChoice};
 use super::{error, reasoning, stop};
 
-/// More than any request may ask for.
-const MAX_CHOICES: usize = 256;
 /// More calls in one answer than any model makes.
 const MAX_CALLS: usize = 1024;
 

@@ -11,8 +11,8 @@ use penstock_llm::model::{
 use penstock_llm::sse::write_frame;
 use serde_json::Value;
 
-use super::streams::{frames_of, translated};
-use super::table::{ENVELOPE, codecs};
+use super::streams::{ENVELOPE, frames_of, translated};
+use super::table::codecs;
 use crate::make::Dice;
 
 macro_rules! cases {

@@ -3,7 +3,10 @@
 
 mod cases;
 mod heard;
+mod hostile;
+mod judge;
 mod recorded;
 mod rename;
 pub mod streams;
 pub mod table;
+mod segments;

@@ -3,8 +3,9 @@
 use penstock_llm::model::{Answer, Assembled, Codec, Dialect, LossKind, Losses, Written};
 
 use super::heard::{Heard, pairing, texts};
-use super::streams::{assembled, replayed, translated};
-use super::table::{ENVELOPE, asked, codecs, generous, recorded};
+use super::judge::generous;
+use super::streams::{ENVELOPE, assembled, replayed, translated};
+use super::table::{asked, codecs, recorded};
 use crate::recorded::Recording;
 
 fn dropped(losses: &Losses) -> bool {

@@ -1,1 +1,241 @@
-//! Recorded traffic with every text, id and name replaced at random: nothing in a translation can be looked up.
+//! Recorded traffic with every text and id replaced at random: what comes out is what came out before, replaced the same
+//! way. So nothing in a translation can be looked up, and nothing depends on what a text says.
+
+use std::collections::BTreeMap;
+
+use penstock_llm::model::{Asked, Codec, Framing};
+use penstock_llm::sse::write_frame;
+use serde_json::Value;
+
+use super::judge::generous;
+use super::streams::{ENVELOPE, frames_of, translated};
+use super::table::{asked, codecs, recorded};
+use crate::make::Dice;
+
+/// Members that hold words, whatever the dialect.
+const TEXTS: &[&str] = &[
+    "text",
+    "content",
+    "thinking",
+    "refusal",
+    "reasoning",
+    "reasoning_content",
+    "description",
+    "title",
+    "system",
+    "instructions",
+    "output",
+    "tool_plan",
+];
+
+/// Members that hold ids.
+const IDS: &[&str] = &[
+    "id",
+    "tool_call_id",
+    "tool_use_id",
+    "toolUseId",
+    "call_id",
+    "request_id",
+    "responseId",
+    "response_id",
+];
+
+/// What stands for each text and id.
+struct Renaming {
+    dice: Dice,
+    known: BTreeMap<String, String>,
+}
+
+impl Renaming {
+    fn new(seed: u64) -> Renaming {
+        Renaming {
+            dice: Dice::new(seed),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// Replaces what stands under the members' names above.
+    fn input(&mut self, value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    match value {
+                        Value::String(text) if TEXTS.contains(&name.as_str()) => self.replace(text, true),
+                        Value::String(text) if IDS.contains(&name.as_str()) => self.replace(text, false),
+                        // a model's JSON is one text to some dialects and a value to others
+                        _ if matches!(name.as_str(), "input" | "args" | "arguments" | "json")
+                            && !value.is_array() => {}
+                        value => self.input(value),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.input(value)),
+            _ => {}
+        }
+    }
+
+    fn replace(&mut self, text: &mut String, free: bool) {
+        // short ones may be words of a dialect
+        if text.trim().len() < 5
+            || !text.contains(|c: char| c == ' ' || c == '_' || c == '-' || c.is_ascii_digit())
+        {
+            return;
+        }
+        if let Some(known) = self.known.get(text.as_str()) {
+            *text = known.clone();
+            return;
+        }
+        let number = self.known.len();
+        let word = match free {
+            true => format!("w{number} {}.", self.dice.text()),
+            false => format!("i_{number}_{:x}", self.dice.below(1 << 30)),
+        };
+        // the beginning of an answer loses the white space at its end on the way
+        self.known
+            .entry(text.trim_end().to_owned())
+            .or_insert_with(|| word.clone());
+        self.known.insert(std::mem::take(text), word.clone());
+        *text = word;
+    }
+
+    /// Replaces whatever is known, wherever it stands.
+    fn output(&self, value: &mut Value) {
+        match value {
+            Value::Object(members) => members.values_mut().for_each(|value| self.output(value)),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.output(value)),
+            Value::String(text) => {
+                if let Some(known) = self.known.get(text.as_str()) {
+                    text.clone_from(known);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Places of citations count characters, which are others in other texts.
+fn without_places(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| {
+                !matches!(
+                    name.as_str(),
+                    "start_index" | "end_index" | "startIndex" | "endIndex"
+                )
+            });
+            members.values_mut().for_each(without_places);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_places),
+        _ => {}
+    }
+}
+
+fn same(mut before: Value, mut after: Value, renaming: &Renaming, name: &str) {
+    renaming.output(&mut before);
+    without_places(&mut before);
+    without_places(&mut after);
+    assert!(
+        before == after,
+        "{name}\nexpected:\n{before:#}\nwritten:\n{after:#}"
+    );
+}
+
+fn request(value: &Value, from: &dyn Codec, to: &dyn Codec, asked: &Asked<'_>) -> Option<Value> {
+    let body = value.to_string().into_bytes();
+    let read = from.read_request(&body, asked).ok()?;
+    let written = to.write_request(&read.value, &generous("m")).ok()?;
+    Some(serde_json::from_slice(&written.bytes).expect("JSON"))
+}
+
+#[test]
+fn renamed_requests_are_written_as_the_recorded_ones() {
+    for (at, (recording, from)) in recorded().into_iter().enumerate() {
+        let Ok(value) = serde_json::from_slice::<Value>(&recording.request) else {
+            continue;
+        };
+        for to in codecs() {
+            let name = format!("{} as {}", recording.name, to.dialect().as_str());
+            let Some(before) = request(&value, from, to, &asked(&recording)) else {
+                continue;
+            };
+            let (mut renaming, mut renamed) = (Renaming::new(at as u64), value.clone());
+            renaming.input(&mut renamed);
+            let after =
+                request(&renamed, from, to, &asked(&recording)).unwrap_or_else(|| panic!("{name}: refused"));
+            same(before, after, &renaming, &name);
+        }
+    }
+}
+
+fn answer(value: &Value, from: &dyn Codec, to: &dyn Codec) -> Option<Value> {
+    let body = value.to_string().into_bytes();
+    let read = from.read_answer(&body).ok()?;
+    let written = to.write_answer(&read.value, &ENVELOPE);
+    Some(serde_json::from_slice(&written.bytes).expect("JSON"))
+}
+
+#[test]
+fn renamed_answers_are_written_as_the_recorded_ones() {
+    for (at, (recording, from)) in recorded().into_iter().enumerate() {
+        let Ok(value) = serde_json::from_slice::<Value>(&recording.response) else {
+            continue;
+        };
+        for to in codecs() {
+            let name = format!("{} as {}", recording.name, to.dialect().as_str());
+            let Some(before) = answer(&value, from, to) else {
+                continue;
+            };
+            let (mut renaming, mut renamed) = (Renaming::new(at as u64), value.clone());
+            renaming.input(&mut renamed);
+            let after = answer(&renamed, from, to).unwrap_or_else(|| panic!("{name}: refused"));
+            same(before, after, &renaming, &name);
+        }
+    }
+}
+
+/// The events' values; the end mark as a string.
+fn events(stream: &[u8]) -> Vec<(Option<String>, Value)> {
+    let value = |data: &[u8]| {
+        serde_json::from_slice(data)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()))
+    };
+    frames_of(stream)
+        .into_iter()
+        .map(|(name, data)| (name, value(&data)))
+        .collect()
+}
+
+fn stream(events: &[(Option<String>, Value)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in events {
+        let data = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        write_frame(name.as_ref().map(String::as_bytes), data.as_bytes(), &mut out);
+    }
+    out
+}
+
+#[test]
+fn renamed_streams_are_written_as_the_recorded_ones_wherever_they_are_split() {
+    for (at, (recording, from)) in recorded().into_iter().enumerate() {
+        if !recording.is_stream() || recording.status >= 400 || from.framing() != Framing::Sse {
+            continue;
+        }
+        let told = events(&recording.response);
+        let (mut renaming, mut renamed) = (Renaming::new(at as u64), told.clone());
+        for (_, value) in &mut renamed {
+            renaming.input(value);
+        }
+        let (told, renamed) = (stream(&told), stream(&renamed));
+        let mut dice = Dice::new(at as u64);
+        for to in codecs().filter(|codec| codec.framing() == Framing::Sse) {
+            let name = format!("{} as {}", recording.name, to.dialect().as_str());
+            let before = translated(from, to, &ENVELOPE, [&told[..]]).written;
+            let after = translated(from, to, &ENVELOPE, renamed.chunks(1 + dice.below(61))).written;
+            let (before, after) = (events(&before), events(&after));
+            assert_eq!(before.len(), after.len(), "{name}");
+            for ((_, before), (_, after)) in before.into_iter().zip(after) {
+                same(before, after, &renaming, &name);
+            }
+        }
+    }
+}

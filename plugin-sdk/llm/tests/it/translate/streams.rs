@@ -4,9 +4,18 @@ use bytes::Bytes;
 use penstock_llm::model::{
     Answer, Assembled, Assembler, Codec, Envelope, Event, Events, Framing, Losses, StreamFrame, replay,
 };
-use penstock_llm::sse::{DEFAULT_MAX_EVENT_BYTES, SseReader};
+use penstock_llm::sse::{DEFAULT_MAX_EVENT_BYTES, SseReader, is_blank};
 
 pub const MOST: usize = 64 << 20;
+
+pub const ENVELOPE: Envelope<'static> = Envelope {
+    id: "made-1",
+    created: 1_700_000_000,
+    model: "the-model",
+    usage_asked: true,
+    input_estimate: None,
+    legacy_functions: false,
+};
 
 /// What became of a stream.
 pub struct Run {
@@ -66,7 +75,7 @@ pub fn replayed(answer: &Answer<'_>, to: &dyn Codec, envelope: &Envelope<'_>) ->
 
 /// A stream's bytes as an answer.
 pub fn assembled(from: &dyn Codec, stream: &[u8]) -> Assembled {
-    translated(from, from, &super::table::ENVELOPE, [stream]).assembled
+    translated(from, from, &ENVELOPE, [stream]).assembled
 }
 
 fn each_frame<'p>(
@@ -192,7 +201,8 @@ pub fn frames_of(written: &[u8]) -> Vec<(Option<String>, Vec<u8>)> {
             frames.push((name, frame.data().into_owned()));
         }
     }
-    assert_eq!(reader.pending(), 0, "whole frames");
+    let rest = reader.finish().unwrap_or_default();
+    assert!(is_blank(&rest), "whole frames");
     frames
 }
 /// A reader that is given frames by hand.

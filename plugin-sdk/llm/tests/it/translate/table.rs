@@ -1,6 +1,6 @@
 //! Which recordings are of which dialect.
 
-use penstock_llm::model::{Asked, CODECS, CacheMarks, Codec, Dialect, Envelope, ReasoningField, Target};
+use penstock_llm::model::{Asked, CODECS, Codec, Dialect};
 
 use crate::recorded::{Recording, recordings};
 
