@@ -12,7 +12,7 @@ pub(crate) use balance::Balance;
 pub(crate) use cursor::{Cursor, Literal, Members, ValueKind};
 pub use pointer::pointer;
 pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
-pub(crate) use text::{escape_inner_into, lossy};
+pub(crate) use text::{escape_inner_into, lossy, unescape_inner};
 pub use text::{escape_into, unescape};
 
 /// Nesting that `JsonLimits::default()` allows: what serde_json allows, far above any schema seen in the wild.

@@ -8,7 +8,11 @@ use super::{JsonError, JsonErrorKind};
 /// UTF-8, become U+FFFD. Bytes that are no literal give what can be read of them.
 pub fn unescape(literal: &[u8]) -> Cow<'_, str> {
     let inner = literal.strip_prefix(b"\"").unwrap_or(literal);
-    let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
+    unescape_inner(inner.strip_suffix(b"\"").unwrap_or(inner))
+}
+
+/// The same of what stands between the quotes, which may end with an escaped one.
+pub(crate) fn unescape_inner(inner: &[u8]) -> Cow<'_, str> {
     let Some(first) = memchr::memchr(b'\\', inner) else {
         return lossy(inner);
     };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Span, escape_inner_into, escape_into, unescape};
+use crate::json::{Span, escape_inner_into, escape_into, unescape_inner};
 
 /// A text. One that was read in place keeps its spelling, escapes included, and is written as it came: nothing is
 /// decoded, and lone surrogates, which UTF-8 does not have, get through. Equal texts may be spelled differently.
@@ -29,7 +29,7 @@ impl<'a> Text<'a> {
     /// The text itself, without a copy where its spelling is plain.
     pub fn get(&self) -> Cow<'_, str> {
         match &self.0 {
-            Spelling::Literal(inner) => unescape(inner.as_bytes()),
+            Spelling::Literal(inner) => unescape_inner(inner.as_bytes()),
             Spelling::Plain(text) => Cow::Borrowed(text),
         }
     }

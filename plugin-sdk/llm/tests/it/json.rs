@@ -220,3 +220,13 @@ proptest! {
         prop_assert_eq!(found.as_ref(), value.pointer(&path));
     }
 }
+
+#[test]
+fn a_text_that_ends_with_an_escaped_quote_is_read_whole() {
+    use penstock_llm::model::Json;
+    for literal in [r#""say \"hi\"""#, r#""\"""#, r#""\\\"""#] {
+        let json = Json::new(literal).expect("JSON");
+        let by_serde: String = serde_json::from_str(literal).expect("JSON");
+        assert_eq!(json.as_text().expect("a text").get(), by_serde);
+    }
+}
