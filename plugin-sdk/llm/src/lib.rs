@@ -9,6 +9,7 @@ pub mod cohere;
 pub mod eventstream;
 mod fault;
 pub mod foreign;
+pub mod gemini;
 pub mod json;
 mod keys;
 pub mod model;

@@ -126,6 +126,14 @@ impl Object<'_> {
         value.write(self.out);
     }
 
+    /// Writes a name that is a literal already, with its quotes; the caller writes one value.
+    pub fn literal(&mut self, name: &str) -> &mut Vec<u8> {
+        self.comma();
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.push(b':');
+        self.out
+    }
+
     pub fn extras(&mut self, extras: &[Extra<'_>]) {
         for extra in extras {
             self.member(&extra.name, &extra.value);

@@ -20,6 +20,7 @@ pub static CODECS: &[&dyn Codec] = &[
     &crate::openai::chat::OpenAiChat,
     &crate::anthropic::AnthropicMessages,
     &crate::cohere::Cohere,
+    &crate::gemini::Gemini,
 ];
 
 impl Dialect {

@@ -47,6 +47,11 @@ impl<'a> Text<'a> {
         self.get().trim().is_empty()
     }
 
+    /// Whether it was a JSON string; otherwise it was made, or is JSON that stands for itself.
+    pub(crate) fn is_literal(&self) -> bool {
+        matches!(self.0, Spelling::Literal(_))
+    }
+
     pub fn is(&self, text: &str) -> bool {
         *self.get() == *text
     }

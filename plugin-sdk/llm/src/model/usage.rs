@@ -29,6 +29,8 @@ pub struct Usage {
     pub input_image: Option<u64>,
     /// Of `input`.
     pub input_video: Option<u64>,
+    /// Of `input`: pages of documents, where they are counted apart.
+    pub input_document: Option<u64>,
     /// Of `input`, where it is broken down.
     pub input_text: Option<u64>,
     /// Of `input`: what the provider's own tools fed to the model.
@@ -73,6 +75,7 @@ impl Usage {
             input_audio: later.input_audio.or(self.input_audio),
             input_image: later.input_image.or(self.input_image),
             input_video: later.input_video.or(self.input_video),
+            input_document: later.input_document.or(self.input_document),
             input_text: later.input_text.or(self.input_text),
             tool_input: later.tool_input.or(self.tool_input),
             reasoning: later.reasoning.or(self.reasoning),

@@ -7,6 +7,7 @@ mod cohere;
 mod event;
 mod eventstream;
 mod fuzz;
+mod gemini;
 mod json;
 mod judge;
 mod make;
