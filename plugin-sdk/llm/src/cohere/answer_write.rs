@@ -2,7 +2,7 @@
 
 use crate::model::{
     Answer, Choice, Content, Dialect, Envelope, Losses, Part, Reasoning, ReasoningForm, Text, ToolCall,
-    Written,
+    Written, made_id,
 };
 use crate::write::{Array, Object, object};
 
@@ -185,7 +185,7 @@ impl<'w, 'a> ChoiceWriter<'w, 'a> {
             for (at, (part, call)) in calls.iter().enumerate() {
                 array.object(|object| {
                     if call.id.is_empty() {
-                        object.str("id", &call::made_id(self.envelope.id, at));
+                        object.str("id", &made_id(self.envelope.id, self.choice.index, at));
                         self.losses
                             .added(format!("tool_calls[{at}].id"), "the provider gave the call no id");
                     } else {

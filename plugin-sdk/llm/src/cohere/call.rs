@@ -92,13 +92,3 @@ pub(super) fn write(call: &ToolCall<'_>, object: &mut Object<'_>) {
         }
     });
 }
-
-/// An id for a call that has none, the same for the same answer.
-pub(super) fn made_id(stem: &str, call: usize) -> String {
-    let stem: String = stem
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(32)
-        .collect();
-    format!("call_{stem}_{call}")
-}

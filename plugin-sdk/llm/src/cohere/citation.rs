@@ -99,10 +99,11 @@ fn source<'a>(reader: &mut Reader<'a>, citation: &mut Citation<'a>) -> Result<()
 /// thoughts and plans, which no other dialect has, are kept as the message's.
 pub(super) fn attach<'a>(cited: Vec<Cited<'a>>, parts: &mut [Part<'a>], extras: &mut Extras<'a>) {
     let mut others = Vec::new();
+    let first_text = parts.iter().position(|part| part.as_text().is_some());
     for cited in cited {
         let at = match cited.content_index.map(usize::try_from) {
             Some(at) => at.ok(),
-            None => parts.iter().position(|part| part.as_text().is_some()),
+            None => first_text,
         };
         let part = at
             .filter(|_| cited.is_of_text())
@@ -130,12 +131,19 @@ pub(super) fn kept<'a>(citations: &[Json<'_>]) -> Extra<'a> {
     }
 }
 
+/// A text that is cited: its words, and how many characters they are.
+#[derive(Copy, Clone)]
+pub(super) struct Words<'t> {
+    pub text: &'t str,
+    pub characters: u64,
+}
+
 /// Writes a citation's members: as they were where it is of this dialect, otherwise as a document. `content_index`
-/// counts the pieces of the content, `text` is the one that it hangs on as far as it is known.
+/// counts the pieces of the content; `words` is the one that it hangs on, as far as it is known.
 pub(super) fn write(
     citation: &Citation<'_>,
     content_index: u64,
-    text: Option<&Text<'_>>,
+    words: Option<Words<'_>>,
     object: &mut Object<'_>,
 ) {
     if citation.dialect == Dialect::Cohere {
@@ -144,20 +152,13 @@ pub(super) fn write(
         }
         return;
     }
-    let decoded = text.map(Text::get);
-    let length = decoded.as_ref().map_or(0, |text| text.chars().count() as u64);
     let start = citation.start.unwrap_or(0);
-    let end = citation.end.unwrap_or(length).max(start);
+    let all = words.map_or(0, |words| words.characters);
+    let end = citation.end.unwrap_or(all).max(start);
     object.count("start", start);
     object.count("end", end);
-    if let Some(text) = decoded {
-        let of = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-        let words: String = text
-            .chars()
-            .skip(of(start))
-            .take(of(end.saturating_sub(start)))
-            .collect();
-        object.str("text", &words);
+    if let Some(words) = words {
+        object.str("text", &cut(words.text, start, end));
     }
     object.array("sources", |sources| {
         sources.object(|source| {
@@ -172,4 +173,10 @@ pub(super) fn write(
     });
     object.str("type", "TEXT_CONTENT");
     object.count("content_index", content_index);
+}
+
+fn cut(text: &str, start: u64, end: u64) -> String {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    let characters = text.chars().skip(place(start));
+    characters.take(place(end.saturating_sub(start))).collect()
 }

@@ -505,6 +505,9 @@ impl Said<'_, '_> {
     }
 }
 
+/// Most characters that are walked to find cited words: beyond, a caller has places alone.
+const MAX_WALKED: usize = 64 << 20;
+
 /// Writes `citations`: those of texts, and those that hang on no text.
 pub(super) fn write_citations(
     cited: &[CitedText<'_, '_>],
@@ -516,9 +519,22 @@ pub(super) fn write_citations(
     if cited.is_empty() && others.is_none() {
         return;
     }
+    let longest = cited.iter().filter_map(|(_, text, _)| text.map(Text::len)).max();
+    let affordable = longest.unwrap_or(0).saturating_mul(cited.len()) <= MAX_WALKED;
     object.array("citations", |array| {
-        for (place, text, of) in cited {
-            array.object(|object| citation::write(of, *place, *text, object));
+        for of_one in cited.chunk_by(|one, other| one.0 == other.0) {
+            let text = of_one
+                .first()
+                .and_then(|(_, text, _)| *text)
+                .filter(|_| affordable);
+            let decoded = text.map(Text::get);
+            let words = decoded.as_deref().map(|text| citation::Words {
+                text,
+                characters: text.chars().count() as u64,
+            });
+            for (place, _, of) in of_one {
+                array.object(|object| citation::write(of, *place, words, object));
+            }
         }
         let others = others.map(crate::model::Json::elements).unwrap_or_default();
         others.iter().for_each(|other| array.json(other));

@@ -26,6 +26,7 @@ pub(super) fn write(request: &Request<'_>, target: &Target<'_>) -> Result<Writte
 
 fn body(request: &Request<'_>, target: &Target<'_>, written: &mut Written) -> Result<(), Fault> {
     check_calls(request)?;
+    check_choices(request)?;
     let own = request.dialect == Dialect::Cohere;
     let mut messages = Messages::new(own);
     let mut result = Ok(());
@@ -71,6 +72,17 @@ fn check_calls(request: &Request<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+fn check_choices(request: &Request<'_>) -> Result<(), Fault> {
+    let several = request.sampling.choices.as_ref().and_then(Number::as_u64);
+    if several.is_some_and(|choices| choices > 1) {
+        return Err(Fault::unsupported(
+            "n",
+            "asks for several answers, of which the model gives one",
+        ));
+    }
+    Ok(())
+}
+
 fn sampling(request: &Request<'_>, own: bool, body: &mut Object<'_>, losses: &mut Losses) {
     let sampling = &request.sampling;
     let mut ranged = |name: &'static str, number: &Option<Number<'_>>, least: f64, most: f64| {
@@ -90,11 +102,9 @@ fn sampling(request: &Request<'_>, own: bool, body: &mut Object<'_>, losses: &mu
     ranged("presence_penalty", &sampling.presence_penalty, 0.0, 1.0);
     body.number_if("seed", sampling.seed.as_ref());
     body.bool_if("logprobs", sampling.logprobs);
-    let several = sampling.choices.as_ref().and_then(Number::as_u64) != Some(1);
     let unsaid = [
         ("min_p", sampling.min_p.is_some()),
         ("repetition_penalty", sampling.repetition_penalty.is_some()),
-        ("n", sampling.choices.is_some() && several),
         ("logit_bias", sampling.logit_bias.is_some()),
         ("top_logprobs", sampling.top_logprobs.is_some()),
     ];

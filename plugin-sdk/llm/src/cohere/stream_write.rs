@@ -2,16 +2,16 @@
 
 use crate::model::{
     Citation, Content, Delta, Envelope, Error, Event, Losses, Part, Reasoning, ReasoningForm, Start, Stop,
-    StopReason, StreamWriter, Text, ToolCall, Usage,
+    StopReason, StreamWriter, Text, ToolCall, Usage, made_id,
 };
 use crate::write::{Object, object};
 
-use super::{NO_SUCH, call, citation, content, stop, usage};
+use super::{NO_SUCH, citation, content, stop, usage};
 
 /// Most bytes of calls that wait for the one before them.
 const MAX_HELD: usize = 32 << 20;
-/// What a call that waits costs at least.
-const HELD_COST: usize = 256;
+/// What a call that waits counts as at least: no more than a thousand do.
+const HELD_COST: usize = 32 << 10;
 
 /// Writes a stream: start, pieces of content, plan, calls and citations, end. Clients put the calls together one after
 /// the other, so of calls that come side by side all but the first wait.
@@ -296,7 +296,7 @@ impl Writer {
                 format!("tool_calls[{index}].id"),
                 "the provider gave the call no id",
             );
-            call::made_id(&self.id, usize::try_from(index).unwrap_or(usize::MAX))
+            made_id(&self.id, 0, usize::try_from(index).unwrap_or(usize::MAX))
         });
         indexed("tool-call-start", index, out, |message| {
             message.object("tool_calls", |call| {

@@ -1,5 +1,8 @@
 //! Tools, which of them has to be called, and the form of an answer, both ways.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use crate::fault::{Fault, Within};
 use crate::model::{
     Dialect, Extras, Json, Losses, Names, Request, ResponseFormat, Text, Tool, ToolChoice, ToolKind,
@@ -118,7 +121,7 @@ pub(super) fn write(request: &Request<'_>, body: &mut Object<'_>, names: &mut Na
         .iter()
         .enumerate()
         .filter(|(at, tool)| is_said_here(*at, tool, losses))
-        .filter(|(_, tool)| is_chosen(tool, chosen))
+        .filter(|(_, tool)| chosen.as_ref().is_none_or(|names| is_named(tool, names)))
         .collect();
     if !tools.is_empty() {
         for (_, tool) in &tools {
@@ -153,28 +156,27 @@ fn is_said_here(at: usize, tool: &Tool<'_>, losses: &mut Losses) -> bool {
 }
 
 /// The only tools that may be called, where the caller said so: Cohere is given no others.
-fn chosen<'r, 'a>(request: &'r Request<'a>, losses: &mut Losses) -> &'r [Text<'a>] {
-    let names = match &request.tool_choice {
-        Some(ToolChoice::Named(name)) => std::slice::from_ref(name),
-        Some(ToolChoice::Allowed { names, .. }) => names.as_slice(),
-        _ => return &[],
+fn chosen<'r>(request: &'r Request<'_>, losses: &mut Losses) -> Option<HashSet<Cow<'r, str>>> {
+    let names: HashSet<Cow<'r, str>> = match &request.tool_choice {
+        Some(ToolChoice::Named(name)) => HashSet::from([name.get()]),
+        Some(ToolChoice::Allowed { names, .. }) => names.iter().map(Text::get).collect(),
+        _ => return None,
     };
-    let named = |tool: &Tool<'_>| tool.name().is_some_and(|name| names.contains(name));
-    if !request.tools.iter().any(named) {
+    if !request.tools.iter().any(|tool| is_named(tool, &names)) {
         losses.changed("tool_choice", "names no tool of the request");
-        return &[];
+        return None;
     }
-    if !request.tools.iter().all(named) {
+    if !request.tools.iter().all(|tool| is_named(tool, &names)) {
         losses.changed(
             "tools",
             "Cohere cannot be told which tools to choose from: it gets no others",
         );
     }
-    names
+    Some(names)
 }
 
-fn is_chosen(tool: &Tool<'_>, chosen: &[Text<'_>]) -> bool {
-    chosen.is_empty() || tool.name().is_some_and(|name| chosen.contains(name))
+fn is_named(tool: &Tool<'_>, names: &HashSet<Cow<'_, str>>) -> bool {
+    tool.name().is_some_and(|name| names.contains(&*name.get()))
 }
 
 fn write_tool(tool: &Tool<'_>, at: usize, own: bool, object: &mut Object<'_>, losses: &mut Losses) {

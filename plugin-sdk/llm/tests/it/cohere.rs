@@ -287,11 +287,14 @@ fn a_custom_tool_goes_as_a_function_and_its_name_is_noted_for_the_way_back() {
 }
 
 #[test]
-fn pain_d07_a_call_with_broken_arguments_is_refused_by_its_name() {
+fn pain_d07_what_cannot_be_sent_is_refused_by_its_name() {
     let body = json!({"model": "m", "messages": [user("q"), {"role": "assistant", "content": null, "tool_calls": [
         {"id": "call_7", "type": "function", "function": {"name": "f", "arguments": "{\"a\":"}}]}]});
     let refused = carried(openai(), cohere(), &body).expect_err("broken");
     assert!(refused.contains("call_7"), "{refused}");
+    let several = json!({"model": "m", "messages": [user("q")], "n": 2});
+    let refused = carried(openai(), cohere(), &several).expect_err("one answer");
+    assert!(refused.contains("several answers"), "{refused}");
     let orphan = json!({"model": "m", "messages": [user("q"),
         {"role": "tool", "tool_call_id": "nobody", "content": "x"}]});
     let refused = carried(openai(), cohere(), &orphan).expect_err("an orphan");
@@ -859,7 +862,7 @@ fn every_kind_of_error_is_the_same_after_being_written() {
 fn nothing_is_lost_silently_of_an_openai_request() {
     let body = json!({"model": "m", "messages": [{"role": "user", "name": "ann", "content": "q"}],
         "metadata": {"a": "b"}, "verbosity": "low", "service_tier": "flex", "store": true, "prompt_cache_key": "k",
-        "modalities": ["text", "audio"], "audio": {"voice": "x", "format": "wav"}, "n": 2, "top_logprobs": 3,
+        "modalities": ["text", "audio"], "audio": {"voice": "x", "format": "wav"}, "top_logprobs": 3,
         "stop": ["1", "2", "3", "4", "5", "6"]});
     let (_, losses) = carried(openai(), cohere(), &body).expect("taken");
     let lost = lost(&losses);
@@ -872,7 +875,6 @@ fn nothing_is_lost_silently_of_an_openai_request() {
         "prompt_cache_key",
         "modalities",
         "audio",
-        "n",
         "top_logprobs",
         "stop",
     ] {
