@@ -6,6 +6,7 @@
 
 pub mod anthropic;
 pub mod cohere;
+pub mod embed;
 pub mod eventstream;
 mod fault;
 pub mod foreign;

@@ -121,6 +121,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Whether an array comes next whose first element is a number.
+    pub fn at_numbers(&mut self) -> Result<bool, Fault> {
+        if self.kind()? != ValueKind::Array {
+            return Ok(false);
+        }
+        let inside = self.cursor.offset().saturating_add(1);
+        let rest = self.text.as_bytes().get(inside..).unwrap_or_default();
+        let first = rest.iter().find(|byte| !byte.is_ascii_whitespace());
+        Ok(first.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-'))
+    }
+
     /// A string; none for null. Anything else is refused or passed.
     #[inline]
     pub fn text(&mut self, what: &'static str) -> Result<Option<Text<'a>>, Fault> {

@@ -4,6 +4,7 @@
 
 mod answer;
 mod cohere;
+mod embed;
 mod event;
 mod eventstream;
 mod fuzz;
