@@ -16,6 +16,7 @@ mod keys;
 pub mod model;
 pub mod openai;
 mod read;
+pub mod rerank;
 pub mod splice;
 pub mod sse;
 pub mod usage;

@@ -15,6 +15,7 @@ mod make;
 mod recorded;
 mod request;
 mod request_edits;
+mod rerank;
 mod sse;
 mod translate;
 mod usage;
