@@ -140,6 +140,11 @@ impl Object<'_> {
         }
     }
 
+    /// How many bytes are written so far, by whom ever: tells whether there are more than before.
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
     #[inline]
     fn comma(&mut self) {
         if std::mem::replace(&mut self.any, true) {

@@ -11,7 +11,7 @@ const MARK: &str = "penstock/";
 const OF_NEXT: &str = "next";
 
 /// Data of a marked block.
-pub(super) struct Foreign {
+pub(crate) struct Foreign {
     pub maker: Option<Maker>,
     pub format: String,
     pub id: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct Foreign {
 }
 
 /// None for Anthropic's own.
-pub(super) fn read(marked: &Text<'_>) -> Option<Foreign> {
+pub(crate) fn read(marked: &Text<'_>) -> Option<Foreign> {
     let marked = marked.get();
     let (format, rest) = marked.strip_prefix(MARK)?.split_once('/')?;
     let (id, data) = rest.split_once('/')?;
@@ -35,7 +35,7 @@ pub(super) fn read(marked: &Text<'_>) -> Option<Foreign> {
 }
 
 /// A signature as this dialect's callers get it: Anthropic's own as it is, others' marked.
-pub(super) fn signature(signature: &Signature<'_>) -> Text<'static> {
+pub(crate) fn signature(signature: &Signature<'_>) -> Text<'static> {
     match signature.maker {
         Some(Maker::Anthropic) => signature.data.clone().into_owned(),
         maker => marked(maker, None, "", &signature.data),
@@ -43,12 +43,12 @@ pub(super) fn signature(signature: &Signature<'_>) -> Text<'static> {
 }
 
 /// The signature of a part that has no place for one, for a block before it.
-pub(super) fn of_next(signature: &Signature<'_>) -> Text<'static> {
+pub(crate) fn of_next(signature: &Signature<'_>) -> Text<'static> {
     marked(signature.maker, None, OF_NEXT, &signature.data)
 }
 
 /// Encrypted thoughts.
-pub(super) fn encrypted(thought: &Reasoning<'_>) -> Text<'static> {
+pub(crate) fn encrypted(thought: &Reasoning<'_>) -> Text<'static> {
     let data = thought.data.as_ref().unwrap_or(&thought.text);
     if thought.maker == Some(Maker::Anthropic) {
         return data.clone().into_owned();

@@ -7,7 +7,7 @@ mod block_write;
 mod count;
 mod error;
 mod event;
-mod foreign;
+pub(crate) mod foreign;
 mod limits;
 mod request_read;
 mod request_write;
@@ -15,7 +15,7 @@ mod source;
 mod stop;
 mod stream_read;
 mod stream_write;
-mod thinking;
+pub(crate) mod thinking;
 mod tools;
 mod usage;
 

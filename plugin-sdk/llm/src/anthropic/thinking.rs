@@ -18,7 +18,7 @@ const OBJECT: &str = "must be an object";
 const LEAST_BUDGET: u64 = 1024;
 
 /// Reads `thinking`.
-pub(super) fn read<'a>(reader: &mut Reader<'a>, wish: &mut ReasoningWish<'a>) -> Result<(), Fault> {
+pub(crate) fn read<'a>(reader: &mut Reader<'a>, wish: &mut ReasoningWish<'a>) -> Result<(), Fault> {
     if reader.kind()? == ValueKind::Null {
         return reader.pass();
     }
@@ -107,7 +107,7 @@ pub(super) fn read_format<'a>(reader: &mut Reader<'a>) -> Result<Option<Response
 
 /// What is said of thinking, once it is settled.
 #[derive(Debug, Default)]
-pub(super) struct Thinking<'r> {
+pub(crate) struct Thinking<'r> {
     mode: Option<ReasoningMode>,
     budget: Option<u64>,
     effort: Option<Text<'r>>,
@@ -125,12 +125,7 @@ impl<'r> Thinking<'r> {
     ) -> Thinking<'r> {
         let wish = &request.reasoning;
         if request.dialect == Dialect::AnthropicMessages {
-            return Thinking {
-                mode: wish.mode,
-                budget: wish.budget.as_ref().and_then(Number::as_u64),
-                effort: wish.effort.as_ref().map(Effort::name),
-                display: wish.summary.as_ref().map(Text::borrowed),
-            };
+            return Thinking::as_said(wish);
         }
         if wish.is_empty() {
             return Thinking::default();
@@ -155,6 +150,16 @@ impl<'r> Thinking<'r> {
         };
         thinking.display = display(wish);
         thinking
+    }
+
+    /// A wish that was said in Anthropic's words.
+    pub fn as_said(wish: &'r ReasoningWish<'_>) -> Thinking<'r> {
+        Thinking {
+            mode: wish.mode,
+            budget: wish.budget.as_ref().and_then(Number::as_u64),
+            effort: wish.effort.as_ref().map(Effort::name),
+            display: wish.summary.as_ref().map(Text::borrowed),
+        }
     }
 
     /// Sampling has to be left alone, and no tool may be forced.

@@ -38,6 +38,8 @@ pub struct Target<'a> {
     pub structured_output: bool,
     /// How marks for the prompt cache are spelled for an OpenAI-like provider.
     pub cache_marks: CacheMarks,
+    /// Converse's cache points are taken: a model without a prompt cache refuses them (PAIN E07).
+    pub cache_points: bool,
     /// Where Claude is hosted, which decides on the body's edges.
     pub claude_host: ClaudeHost,
     /// `max_tokens` instead of `max_completion_tokens` (older OpenAI-like providers).
@@ -60,6 +62,7 @@ impl<'a> Target<'a> {
             system_anywhere: false,
             structured_output: true,
             cache_marks: CacheMarks::None,
+            cache_points: true,
             claude_host: ClaudeHost::Anthropic,
             legacy_max_tokens: false,
         }
