@@ -5,6 +5,7 @@
 //! input. Choosing providers, running plugins and money are left to the crates above it.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod cohere;
 pub mod embed;
 pub mod eventstream;

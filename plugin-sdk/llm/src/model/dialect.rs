@@ -21,6 +21,7 @@ pub static CODECS: &[&dyn Codec] = &[
     &crate::anthropic::AnthropicMessages,
     &crate::cohere::Cohere,
     &crate::gemini::Gemini,
+    &crate::bedrock::converse::BedrockConverse,
 ];
 
 impl Dialect {

@@ -5,6 +5,7 @@
 mod answer;
 mod cohere;
 mod embed;
+mod bedrock;
 mod event;
 mod eventstream;
 mod fuzz;

@@ -7,6 +7,6 @@ mod hostile;
 mod judge;
 mod recorded;
 mod rename;
+mod segments;
 pub mod streams;
 pub mod table;
-mod segments;

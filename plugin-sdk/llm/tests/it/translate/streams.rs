@@ -1,6 +1,7 @@
 //! Streams from one dialect to another, as the gateway runs them: bytes, frames, events, bytes.
 
 use bytes::Bytes;
+use penstock_llm::eventstream::{DEFAULT_MAX_MESSAGE_BYTES, EventStreamReader};
 use penstock_llm::model::{
     Answer, Assembled, Assembler, Codec, Envelope, Event, Events, Framing, Losses, StreamFrame, replay,
 };
@@ -99,7 +100,15 @@ fn each_frame<'p>(
                 }
             }
         }
-        Framing::AwsEventStream => panic!("no reader of AWS event streams yet"),
+        Framing::AwsEventStream => {
+            let mut messages = EventStreamReader::new(DEFAULT_MAX_MESSAGE_BYTES);
+            for piece in pieces {
+                messages.push(Bytes::copy_from_slice(piece));
+                while let Some(message) = messages.next().expect("right checksums") {
+                    each(message.frame());
+                }
+            }
+        }
     }
 }
 
@@ -116,7 +125,7 @@ pub struct Order {
 }
 
 impl Order {
-    fn check(&mut self, event: &Event<'_>) {
+    pub fn check(&mut self, event: &Event<'_>) {
         self.events += 1;
         assert!(!self.over, "{event:?} behind the end");
         match event {

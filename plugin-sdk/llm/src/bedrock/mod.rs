@@ -1,0 +1,4 @@
+//! Bedrock and its Converse dialect.
+
+mod blob;
+pub mod converse;
