@@ -1,4 +1,5 @@
-//! Bedrock and its Converse dialect.
+//! Bedrock: its Converse dialect, and the envelopes in which its InvokeModel carries other dialects.
 
 mod blob;
 pub mod converse;
+pub mod invoke;

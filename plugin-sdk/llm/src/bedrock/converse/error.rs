@@ -47,7 +47,7 @@ pub(super) fn read<'a>(status: u16, native: Option<&'a str>, body: &'a [u8]) -> 
 }
 
 /// An exception inside a stream. One that is only an error message has its words as the data.
-pub(super) fn read_exception<'a>(name: Option<&'a [u8]>, data: &'a [u8]) -> Error<'a> {
+pub(in super::super) fn read_exception<'a>(name: Option<&'a [u8]>, data: &'a [u8]) -> Error<'a> {
     let name = name.and_then(|name| std::str::from_utf8(name).ok());
     let words = std::str::from_utf8(data).ok().map(str::trim);
     match words.filter(|words| !words.is_empty() && !words.starts_with('{')) {

@@ -31,6 +31,7 @@ use crate::model::{
 };
 
 pub use error::exception_type;
+pub(super) use error::read_exception;
 
 /// Bedrock's Converse.
 #[derive(Copy, Clone, Debug)]

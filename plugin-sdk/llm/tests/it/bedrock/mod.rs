@@ -1,8 +1,9 @@
-//! Bedrock's Converse: each rule against a case written by hand, and the recorded traffic against
+//! Bedrock's Converse and InvokeModel: each rule against a case written by hand, and the recorded traffic against
 //! serde_json.
 
 mod answers;
 mod errors;
+mod invoke;
 mod own;
 mod requests;
 mod streams;
