@@ -119,7 +119,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, kind: NumberKind) -> Result<Vect
         ValueKind::String => {
             let text = reader.literal()?;
             let length = decoded_length(&text).ok_or_else(no_vector)?;
-            if length % kind.width() != 0 {
+            if !length.is_multiple_of(kind.width()) {
                 return Err(no_vector());
             }
             Data::Base64(text)
@@ -218,7 +218,7 @@ fn encode(array: &str, kind: NumberKind, out: &mut Vec<u8>) -> bool {
 fn decode(text: &str, kind: NumberKind, out: &mut Vec<u8>) -> bool {
     let bytes = LOOSE.decode(text).or_else(|_| LOOSE_URL_SAFE.decode(text));
     let bytes = bytes.unwrap_or_default();
-    let (mut exact, mut first) = (bytes.len() % kind.width() == 0, true);
+    let (mut exact, mut first) = (bytes.len().is_multiple_of(kind.width()), true);
     out.push(b'[');
     for number in bytes.chunks_exact(kind.width()) {
         if !std::mem::replace(&mut first, false) {
