@@ -10,8 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::make::cases;
-use crate::translate::streams::{assembled, read_frames, replayed, translated};
-use crate::translate::table::ENVELOPE;
+use crate::translate::streams::{ENVELOPE, assembled, read_frames, replayed, translated};
 
 fn cohere() -> &'static dyn Codec {
     Dialect::Cohere.codec().expect("it is written")

@@ -3,9 +3,9 @@
 //! other.
 
 mod answer;
+mod bedrock;
 mod cohere;
 mod embed;
-mod bedrock;
 mod event;
 mod eventstream;
 mod fuzz;

@@ -4,7 +4,7 @@ use penstock_llm::openai::chat::OpenAiChat;
 use serde_json::{Value, json};
 
 use super::lost;
-use crate::translate::table::ENVELOPE;
+use crate::translate::streams::ENVELOPE;
 
 fn answer(members: &Value) -> Vec<u8> {
     let mut body = json!({"output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}},

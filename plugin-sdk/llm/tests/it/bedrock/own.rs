@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::CLAUDE;
 use crate::recorded::{Recording, recordings};
-use crate::translate::table::ENVELOPE;
+use crate::translate::streams::ENVELOPE;
 
 /// A request of a caller of Converse, as it goes to a model of Converse.
 fn passed(body: &Value, model: &str) -> Value {

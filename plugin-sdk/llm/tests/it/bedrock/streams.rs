@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::make::{Dice, cases};
+use crate::translate::streams::ENVELOPE;
 use crate::translate::streams::{MOST, Order, assembled};
-use crate::translate::table::ENVELOPE;
 
 fn frame<'a>(name: &'a str, data: &'a [u8]) -> StreamFrame<'a> {
     StreamFrame {

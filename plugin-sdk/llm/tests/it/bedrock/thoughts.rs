@@ -102,7 +102,7 @@ fn pain_e02_other_makers_signatures_come_home_through_a_caller_of_converse() {
             "extra_content": {"google": {"thought_signature": "mine"}}}]}}]});
     let bytes = serde_json::to_vec(&answer).expect("JSON");
     let read = OpenAiChat.read_answer(&bytes).expect("an answer").value;
-    let written = BedrockConverse.write_answer(&read, &crate::translate::table::ENVELOPE);
+    let written = BedrockConverse.write_answer(&read, &crate::translate::streams::ENVELOPE);
     let shown: Value = serde_json::from_slice(&written.bytes).expect("JSON");
     assert_eq!(
         shown["output"]["message"]["content"]

@@ -16,6 +16,7 @@ pub const ENVELOPE: Envelope<'static> = Envelope {
     usage_asked: true,
     input_estimate: None,
     legacy_functions: false,
+    repeated: None,
 };
 
 /// What became of a stream.

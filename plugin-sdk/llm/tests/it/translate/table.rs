@@ -41,22 +41,3 @@ pub fn asked(recording: &Recording) -> Asked<'_> {
         betas: &[],
     }
 }
-
-/// A target that takes whatever there is to say.
-pub fn generous<'a>(model: &'a str) -> Target<'a> {
-    Target {
-        reasoning_field: ReasoningField::Details,
-        cache_marks: CacheMarks::CacheControl,
-        ..Target::new(model)
-    }
-}
-
-pub const ENVELOPE: Envelope<'static> = Envelope {
-    id: "made-1",
-    created: 1_700_000_000,
-    model: "the-model",
-    usage_asked: true,
-    input_estimate: None,
-    legacy_functions: false,
-    repeated: None,
-};
