@@ -50,6 +50,16 @@ fn answer<'a>(chunk: Chunk<'a>, counts: &Counts) -> Answer<'a> {
     };
     answer.choices = chunk.candidates.into_iter().map(choice).collect();
     answer.choices.sort_by_key(|choice| choice.index);
+    let doubled = answer.choices.windows(2).any(|pair| match pair {
+        [one, next] => one.index == next.index,
+        _ => false,
+    });
+    if doubled {
+        // several with one index: their places count
+        for (place, choice) in (0u32..).zip(&mut answer.choices) {
+            choice.index = place;
+        }
+    }
     if let Some(blocked) = chunk.blocked {
         match answer.choices.first_mut() {
             Some(first) => {

@@ -10,6 +10,7 @@ mod config_write;
 mod content;
 mod content_write;
 mod count;
+mod data;
 mod error;
 mod family;
 mod foreign;
@@ -22,10 +23,13 @@ mod request_read;
 mod request_write;
 mod schema_down;
 mod schema_node;
+mod schema_typed;
 mod schema_up;
 mod signatures;
 mod spelling;
 mod stop;
+mod stream_choice;
+mod stream_parts;
 mod stream_read;
 mod stream_write;
 mod thinking;
@@ -66,6 +70,10 @@ impl Codec for Gemini {
 
     fn read_request<'a>(&self, body: &'a [u8], asked: &Asked<'a>) -> Result<Read<Request<'a>>, BodyError> {
         request_read::read(body, asked)
+    }
+
+    fn check_portable(&self, request: &Request<'_>) -> Result<(), BodyError> {
+        request_read::check_portable(request)
     }
 
     fn write_request(&self, request: &Request<'_>, target: &Target<'_>) -> Result<Written, BodyError> {

@@ -110,23 +110,40 @@ enum Step {
 }
 
 impl Arguments {
-    /// What comes to the JSON text by these pieces. False where one has a path that cannot be followed.
-    pub fn push(&mut self, partial: &Partial<'_>, out: &mut Vec<u8>) -> bool {
-        let mut followed = true;
-        for arg in &partial.args {
-            followed &= self.arg(arg, out).is_some();
+    /// What comes to the JSON text by these pieces: texts where they stand, and what is between them. False where one
+    /// has a path that cannot be followed.
+    pub fn push<'a>(&mut self, partial: Partial<'a>, out: &mut Vec<Text<'a>>) -> bool {
+        let (mut between, mut followed) = (Vec::new(), true);
+        for arg in partial.args {
+            match self.arg(&arg, &mut between) {
+                Some(true) => {
+                    flush(&mut between, out);
+                    if let Value::Text(text) = arg.value {
+                        // what escapes it in the event escapes it in the arguments
+                        out.push(text.into_spelling());
+                    }
+                }
+                Some(false) => {}
+                None => followed = false,
+            }
+            if !arg.continues {
+                self.end_text(&mut between);
+            }
         }
+        flush(&mut between, out);
         followed
     }
 
     /// Closes what is open.
-    pub fn end(&mut self, out: &mut Vec<u8>) {
-        self.begin(out);
-        self.end_text(out);
-        self.close_to(0, out);
+    pub fn end(&mut self) -> Text<'static> {
+        let mut out = Vec::new();
+        self.begin(&mut out);
+        self.end_text(&mut out);
+        self.close_to(0, &mut out);
         if self.open.pop().is_some() {
             out.push(b'}');
         }
+        Text::plain(String::from_utf8_lossy(&out).into_owned())
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
@@ -139,7 +156,8 @@ impl Arguments {
         }
     }
 
-    fn arg(&mut self, arg: &PartialArg<'_>, out: &mut Vec<u8>) -> Option<()> {
+    /// Gets to where the value is, and whether it is a text, which comes next.
+    fn arg(&mut self, arg: &PartialArg<'_>, out: &mut Vec<u8>) -> Option<bool> {
         let mut steps = steps(&arg.path.get())?;
         let last = steps.pop()?;
         self.begin(out);
@@ -149,22 +167,18 @@ impl Arguments {
             self.step_to(&steps, &last, out);
         }
         match &arg.value {
-            Value::Text(text) => {
+            Value::Text(_) => {
                 if !same {
                     out.push(b'"');
                 }
-                // what escapes it in the event escapes it in the arguments
-                text.write_inner(out);
                 self.text_at = Some(last);
+                return Some(true);
             }
             Value::Plain(plain) if !same => out.extend_from_slice(plain.as_bytes()),
             Value::Nothing if !same => out.extend_from_slice(b"null"),
             Value::Plain(_) | Value::Nothing => {}
         }
-        if !arg.continues {
-            self.end_text(out);
-        }
-        Some(())
+        Some(false)
     }
 
     fn end_text(&mut self, out: &mut Vec<u8>) {
@@ -212,6 +226,13 @@ impl Arguments {
                 out.push(if level.array { b']' } else { b'}' });
             }
         }
+    }
+}
+
+fn flush(between: &mut Vec<u8>, out: &mut Vec<Text<'_>>) {
+    if !between.is_empty() {
+        let text = String::from_utf8_lossy(&std::mem::take(between)).into_owned();
+        out.push(Text::plain(text));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::write::{Array, Object};
 use super::content_write::{Conversation, is_media};
 use super::request_read::is_made_id;
 use super::tools_write::sent;
-use super::{NO_SUCH, content, part_write};
+use super::{NO_SUCH, data, part_write};
 
 impl<'w, 'a> Conversation<'w, 'a> {
     pub(super) fn part(
@@ -249,7 +249,7 @@ impl<'w, 'a> Conversation<'w, 'a> {
             Source::Url(_) => "is media by URL, which the provider does not fetch: send it as base64",
             Source::File { id, maker } => {
                 let google = *maker == Some(Maker::Google);
-                if google || maker.is_none() && (content::is_upload(&id.get()) || id.get().contains("://")) {
+                if google || maker.is_none() && (data::is_upload(&id.get()) || id.get().contains("://")) {
                     return Ok(());
                 }
                 "names a file that was uploaded to another provider"

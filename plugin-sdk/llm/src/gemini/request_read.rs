@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::fault::{BodyError, BodyErrorKind, Fault, Within};
-use crate::model::{Asked, Content, Dialect, Message, Read, Request, Text};
+use crate::json::DEFAULT_MAX_DEPTH;
+use crate::model::{Asked, Content, Dialect, Message, Read, Request, Text, extra};
 use crate::read::Reader;
 
 use super::spelling::{TEXT, next, word};
@@ -55,6 +56,19 @@ pub(super) fn request<'a>(reader: &mut Reader<'a>) -> Result<Request<'a>, Fault>
     request.messages.extend(contents);
     pair_calls(&mut request.messages);
     Ok(request)
+}
+
+/// # Errors
+/// A prompt that was cached before is kept by one provider alone, and what is in it nobody else knows.
+pub(super) fn check_portable(request: &Request<'_>) -> Result<(), BodyError> {
+    match extra(&request.extras, "cachedContent") {
+        Some(name) if !name.is_null() => Err(Fault::unsupported(
+            "cachedContent",
+            "names a prompt that only the provider which cached it knows: send it whole",
+        )
+        .into_body_error(&[], DEFAULT_MAX_DEPTH)),
+        _ => Ok(()),
+    }
 }
 
 /// Calls need no ids here: each without gets one by its place, and a result without one is of the first open call of its

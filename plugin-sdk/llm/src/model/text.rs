@@ -52,6 +52,18 @@ impl<'a> Text<'a> {
         matches!(self.0, Spelling::Literal(_))
     }
 
+    /// The spelling of the text in JSON, without quotes, as a text of its own: for JSON that is itself a text.
+    pub(crate) fn into_spelling(self) -> Text<'a> {
+        match self.0 {
+            Spelling::Literal(inner) => Text(Spelling::Plain(inner)),
+            Spelling::Plain(text) => {
+                let mut spelled = Vec::with_capacity(text.len());
+                escape_inner_into(&text, &mut spelled);
+                Text::plain(String::from_utf8_lossy(&spelled).into_owned())
+            }
+        }
+    }
+
     pub fn is(&self, text: &str) -> bool {
         *self.get() == *text
     }

@@ -1,7 +1,8 @@
 //! Requests into the model.
 
+use penstock_llm::gemini::Gemini;
 use penstock_llm::model::{
-    Content, Effort, Maker, MediaKind, Place, ReasoningMode, ResponseFormat, Role, Source, ToolChoice,
+    Codec, Content, Effort, Maker, MediaKind, Place, ReasoningMode, ResponseFormat, Role, Source, ToolChoice,
     ToolKind,
 };
 use serde_json::{Value, json};
@@ -375,6 +376,20 @@ fn what_has_no_field_is_kept_under_its_path() {
             "toolConfig.retrievalConfig",
         ]
     );
+}
+
+#[test]
+fn a_prompt_that_one_provider_keeps_is_no_request_to_another() {
+    let mut body = user(json!([{"text": "hi"}]));
+    let portable = |body: &Value| {
+        let body = bytes(body);
+        Gemini
+            .check_portable(&read_request(&body).value)
+            .map_err(|refused| refused.param)
+    };
+    assert_eq!(portable(&body), Ok(()));
+    body["cachedContent"] = json!("cachedContents/x");
+    assert_eq!(portable(&body), Err(Some("cachedContent".into())));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Requests of other dialects for models of Google's.
 
+use penstock_llm::anthropic::AnthropicMessages;
 use penstock_llm::gemini::Gemini;
 use penstock_llm::model::{
     Codec, Content, Dialect, Maker, Media, MediaKind, Message, Part, Reasoning, ReasoningSupport, Request,
-    Role, Signature, Source, Target, Text, ToolCall, ToolResult,
+    Role, Signature, Source, Target, Text, ToolCall, ToolResult, replay,
 };
 use serde_json::{Value, json};
 
@@ -238,6 +239,70 @@ fn anthropic(parts: Vec<Part<'static>>) -> Request<'static> {
         .push(Message::new(Role::User, vec![Part::text("hi")]));
     request.messages.push(Message::new(Role::Assistant, parts));
     request
+}
+
+#[test]
+fn pain_e02_what_claude_signed_comes_home_through_a_caller_of_gemini() {
+    let answer = bytes(&json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "tool_use",
+        "content": [
+            {"type": "thinking", "thinking": "hm", "signature": "c2ln+/=="},
+            {"type": "redacted_thinking", "data": "cmVk/+=="},
+            {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+        ],
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }));
+    let read = AnthropicMessages.read_answer(&answer).expect("an answer").value;
+    let written = parsed(&Gemini.write_answer(&read, &super::ENVELOPE));
+    let mut streamed = Vec::new();
+    let mut writer = Gemini.stream_writer(&super::ENVELOPE);
+    replay(&read, |event| writer.write(&event, &mut streamed));
+    let list = list_of(&streamed);
+    let streamed = Gemini.read_answer(&list).expect("an answer").value;
+    let streamed = parsed(&Gemini.write_answer(&streamed, &super::ENVELOPE));
+    for answer in [written, streamed] {
+        let body = bytes(&json!({"contents": [
+            {"role": "user", "parts": [{"text": "go"}]},
+            answer["candidates"][0]["content"],
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "x"}}}]},
+        ]}));
+        let request = read_request(&body).value;
+        let back = AnthropicMessages.write_request(
+            &request,
+            &Target {
+                maker: Some(Maker::Anthropic),
+                ..Target::new("claude")
+            },
+        );
+        let back = parsed(&back.expect("written"));
+        assert_eq!(
+            back["messages"][1]["content"],
+            json!([
+                {"type": "thinking", "thinking": "hm", "signature": "c2ln+/=="},
+                {"type": "redacted_thinking", "data": "cmVk/+=="},
+                {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+            ])
+        );
+        // and Gemini never gets to see it
+        let own = Gemini
+            .write_request(&request, &target("gemini-2.5-flash"))
+            .expect("written");
+        assert_eq!(
+            parsed(&own)["contents"][1]["parts"],
+            json!([{"functionCall": {"id": "toolu_1", "name": "f", "args": {}}}])
+        );
+        assert!(named(&own.losses, "messages[1].content[0]") && named(&own.losses, "messages[1].content[1]"));
+    }
+}
+
+/// The events of a stream as a JSON list.
+fn list_of(stream: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(stream);
+    let bodies: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .collect();
+    format!("[{}]", bodies.join(",")).into_bytes()
 }
 
 #[test]

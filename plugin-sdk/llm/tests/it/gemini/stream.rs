@@ -3,7 +3,7 @@
 use penstock_llm::gemini::{Elements, Gemini, TooLarge};
 use penstock_llm::model::{
     Answer, Assembled, Assembler, Codec, Content, Delta, Dialect, Error, ErrorKind, Event, Events, Part,
-    StopReason, StreamFrame,
+    StopReason, StreamFrame, ToolCounter, deltas_of_events,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -387,6 +387,33 @@ fn a_call_that_is_never_finished_is_closed_all_the_same() {
     assert_eq!(
         parts_of(&answer),
         ["calls  f {\"a\":{\"b\":[\"x\"]}}", "calls  g {}", "says so"]
+    );
+}
+
+#[test]
+fn plugins_see_the_arguments_that_come_in_pieces() {
+    let body = bytes(&chunk(json!([{"functionCall": {
+        "name": "f", "willContinue": true, "partialArgs": [{"jsonPath": "$.city", "stringValue": "New \"York", "willContinue": true}],
+    }}])));
+    let (mut reader, mut events) = (Gemini.stream_reader(), Events::new());
+    reader.read(StreamFrame::data(&body), &mut events);
+    let deltas = deltas_of_events(&events, &body, &mut ToolCounter::default());
+    let shown: Vec<&[u8]> = deltas.iter().map(|delta| delta.literal.of(&body)).collect();
+    assert_eq!(shown, [&br#"New \"York"#[..]]);
+}
+
+#[test]
+fn what_comes_behind_the_end_is_not_left_out_in_silence() {
+    let more = broken(&[last(json!([{"text": "a"}])), last(json!([{"text": "b"}]))]);
+    assert_eq!(more.kind, ErrorKind::BadAnswer);
+    let mut metadata = last(json!([{"text": ""}]));
+    metadata["usageMetadata"] = json!({"promptTokenCount": 1});
+    assert_eq!(
+        whole(&[last(json!([{"text": "a"}])), metadata])
+            .usage
+            .expect("usage")
+            .input,
+        Some(1)
     );
 }
 

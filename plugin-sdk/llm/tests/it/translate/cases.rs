@@ -29,6 +29,8 @@ macro_rules! cases {
 }
 
 cases! {
+    a07_callers_of_gemini_reach_other_models,
+    p03_models_of_gemini_answer_other_callers,
     a_bare_text_goes_there_and_back,
     a32_images_go_as_base64_or_by_url,
     a34_documents_go_as_documents_and_texts,

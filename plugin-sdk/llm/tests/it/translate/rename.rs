@@ -98,6 +98,14 @@ impl Renaming {
         *text = word;
     }
 
+    /// A document that a dialect can only say as its title with the text behind it.
+    fn behind_a_title<'t>(&'t self, text: &'t str) -> Option<(&'t str, &'t str)> {
+        let known = self.known.iter().filter(|(known, _)| known.len() > 20);
+        known
+            .filter_map(|(known, word)| Some((text.strip_suffix(known.as_str())?, word.as_str())))
+            .min_by_key(|(before, _)| before.len())
+    }
+
     /// Replaces whatever is known, wherever it stands.
     fn output(&self, value: &mut Value) {
         match value {
@@ -106,6 +114,10 @@ impl Renaming {
             Value::String(text) => {
                 if let Some(known) = self.known.get(text.as_str()) {
                     text.clone_from(known);
+                } else if let Some((before, word)) = self.behind_a_title(text) {
+                    let title = before.trim_end();
+                    let known = self.known.get(title).map_or(title, String::as_str);
+                    *text = format!("{known}{}{word}", &before[title.len()..]);
                 }
             }
             _ => {}
@@ -120,9 +132,13 @@ fn without_places(value: &mut Value) {
             members.retain(|name, _| {
                 !matches!(
                     name.as_str(),
-                    "start_index" | "end_index" | "startIndex" | "endIndex"
+                    "start_index" | "end_index" | "startIndex" | "endIndex" | "start" | "end"
                 )
             });
+            // a document's name is spelled in the few characters that Converse allows
+            if members.contains_key("format") && members.contains_key("source") {
+                members.remove("name");
+            }
             members.values_mut().for_each(without_places);
         }
         Value::Array(values) => values.iter_mut().for_each(without_places),
@@ -132,6 +148,8 @@ fn without_places(value: &mut Value) {
 
 fn same(mut before: Value, mut after: Value, renaming: &Renaming, name: &str) {
     renaming.output(&mut before);
+    // an id that is a text elsewhere, too, is renamed in one of its places only
+    renaming.output(&mut after);
     without_places(&mut before);
     without_places(&mut after);
     assert!(
