@@ -25,7 +25,7 @@ pub struct Translated<S> {
 }
 
 enum Work {
-    Whole(Whole),
+    Whole(Box<Whole>),
     Stream(Box<Stream>),
 }
 
@@ -105,7 +105,7 @@ impl<S: Source> Translated<S> {
                 is_over: false,
             }))
         } else {
-            Work::Whole(Whole {
+            Work::Whole(Box::new(Whole {
                 from,
                 to,
                 terms,
@@ -113,7 +113,7 @@ impl<S: Source> Translated<S> {
                 taken: BytesMut::new(),
                 losses: Losses::default(),
                 is_over: false,
-            })
+            }))
         };
         Some(Self {
             inner,

@@ -37,7 +37,6 @@ mod usage;
 
 pub use answer::{Answer, Choice};
 pub use assemble::{Assembled, Assembler};
-pub(crate) use assemble::{extend_part, size_of_delta};
 pub use cache::CacheMark;
 pub use citation::Citation;
 pub use dialect::{CODECS, Codec, Dialect, Framing, StreamFrame, StreamReader, StreamWriter};

@@ -62,7 +62,7 @@ fn plain(value: &Value) -> Value {
     }
 }
 
-fn texts<'a>(request: &'a Request<'_>) -> Vec<String> {
+fn texts(request: &Request<'_>) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for part in request.messages.iter().flat_map(|message| &message.parts) {
         if let Content::Text { text, .. } = &part.content {

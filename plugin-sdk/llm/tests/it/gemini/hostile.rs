@@ -90,10 +90,10 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 fn try_everything(body: &[u8]) {
     for model in ["gemini-2.0-flash", "gemini-3-pro-preview"] {
-        if let Ok(read) = Gemini.read_request(body, &asked(model)) {
-            if let Ok(written) = Gemini.write_request(&read.value, &target(model)) {
-                serde_json::from_slice::<Value>(&written.bytes).expect("JSON");
-            }
+        if let Ok(read) = Gemini.read_request(body, &asked(model))
+            && let Ok(written) = Gemini.write_request(&read.value, &target(model))
+        {
+            serde_json::from_slice::<Value>(&written.bytes).expect("JSON");
         }
         if let Ok(read) = read_count_request(body, &asked(model)) {
             let _ = write_count_request(&read.value, &target(model), Surface::AiStudio);
@@ -146,7 +146,7 @@ proptest! {
 fn a_body_that_nests_without_end_is_refused() {
     let deep = format!("{{\"contents\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     try_everything(deep.as_bytes());
-    let schema = format!("{}{}", "{\"items\":".repeat(110), format!("1{}", "}".repeat(110)));
+    let schema = format!("{}1{}", "{\"items\":".repeat(110), "}".repeat(110));
     let body = format!(
         "{{\"contents\":[{{\"parts\":[{{\"text\":\"a\"}}]}}],\"tools\":[{{\"functionDeclarations\":[{{\"name\":\"f\",\"parameters\":{schema}}}]}}]}}"
     );
