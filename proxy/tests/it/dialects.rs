@@ -386,3 +386,49 @@ fn an_answer_is_streamed_or_not_as_the_caller_asked_whatever_the_provider_does()
     provider.call().stream(&MESSAGE_EVENTS[..4]);
     assert_eq!(client.answer().status(), 502);
 }
+
+#[test]
+fn an_openai_caller_and_a_gemini_caller_are_answered_by_a_provider_that_speaks_gemini() {
+    const CONTENT: &str = r#"{"candidates":[{"content":{"parts":[{"text":"Good day."}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":3,"thoughtsTokenCount":2,"totalTokenCount":10},"modelVersion":"g","responseId":"r1"}"#;
+    let provider = Provider::start();
+    let gateway = before(&provider, "gemini", "");
+    let mut client = gateway.begin(CHAT_PATH, CHAT);
+    let call = provider.call();
+    assert_eq!(call.request.path(), "/v1/models/m:generateContent");
+    assert_eq!(call.request.json()["contents"][0]["parts"][0]["text"], "hi");
+    call.answer_json(200, CONTENT);
+    let told = client.answer().json();
+    assert_eq!(told["choices"][0]["message"]["content"], "Good day.");
+    // PAIN H04: thoughts are output, though they stand beside it
+    assert_eq!(told["usage"]["completion_tokens"], 5);
+    let asked = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
+    let mut client = gateway.begin("/v1beta/models/m:streamGenerateContent?alt=sse", asked);
+    let call = provider.call();
+    assert_eq!(call.request.path(), "/v1/models/m:streamGenerateContent?alt=sse");
+    assert_eq!(call.request.text(), asked);
+    let stream = format!("data: {CONTENT}\n\n");
+    call.stream(&[&stream]);
+    assert_eq!(client.answer().text(), stream);
+    assert!(
+        gateway
+            .records(2)
+            .iter()
+            .all(|record| record["usage"]["completion"] == 5)
+    );
+}
+
+#[test]
+fn an_openai_caller_is_answered_by_a_provider_that_speaks_converse() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "bedrock-converse", "");
+    let mut client = gateway.begin(CHAT_PATH, CHAT);
+    let call = provider.call();
+    assert_eq!(call.request.path(), "/v1/model/m/converse");
+    call.answer_json(
+        200,
+        r#"{"output":{"message":{"role":"assistant","content":[{"text":"Good day."}]}},"stopReason":"end_turn","usage":{"inputTokens":5,"outputTokens":3,"totalTokens":8},"metrics":{"latencyMs":1}}"#,
+    );
+    let told = client.answer().json();
+    assert_eq!(told["choices"][0]["message"]["content"], "Good day.");
+    assert_eq!(gateway.record()["usage"]["completion"], 3);
+}
