@@ -10,9 +10,13 @@ mod judge;
 mod streams;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((first, data)) = data.split_first() else { return };
+    let Some((first, data)) = data.split_first() else {
+        return;
+    };
     let which = usize::from(*first);
-    let Some(from) = CODECS.get(which / 3 % CODECS.len()) else { return };
+    let Some(from) = CODECS.get(which / 3 % CODECS.len()) else {
+        return;
+    };
     match which % 3 {
         0 => judge::request(data, *from),
         1 => judge::answer(data, *from),
