@@ -428,6 +428,10 @@ impl EventReader {
     /// out of the first must not be left in the others.
     fn repeat(&mut self, data: &[u8], deltas: &mut SmallVec<[Delta; 2]>) {
         for segment in repeats(data) {
+            // a text that came in no pieces is told here for the first time
+            if deltas.iter().any(|delta| delta.literal == segment.span) {
+                continue;
+            }
             self.repeated = self.repeated.saturating_add(1);
             deltas.push(Delta {
                 choice: 0,

@@ -57,7 +57,13 @@ pub(crate) fn encrypted(thought: &Reasoning<'_>) -> Text<'static> {
     marked(thought.maker, thought.format.as_ref(), &id, data)
 }
 
-fn marked(maker: Option<Maker>, format: Option<&Text<'_>>, id: &str, data: &Text<'_>) -> Text<'static> {
+/// Data of another maker; `id` is the thought's, or says what else the data is.
+pub(crate) fn marked(
+    maker: Option<Maker>,
+    format: Option<&Text<'_>>,
+    id: &str,
+    data: &Text<'_>,
+) -> Text<'static> {
     let by_maker = maker.map_or("unknown", Maker::format);
     let format = format.map_or(by_maker.into(), Text::get);
     // neither has a slash in it but by malice, which would only cut its own data

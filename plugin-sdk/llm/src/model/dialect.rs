@@ -18,6 +18,7 @@ pub enum Dialect {
 /// Every dialect that can be read and written.
 pub static CODECS: &[&dyn Codec] = &[
     &crate::openai::chat::OpenAiChat,
+    &crate::openai::responses::OpenAiResponses,
     &crate::anthropic::AnthropicMessages,
     &crate::cohere::Cohere,
     &crate::gemini::Gemini,

@@ -10,6 +10,7 @@ mod event;
 mod message;
 mod outbound;
 mod request;
+pub mod responses;
 mod tools;
 pub mod write;
 

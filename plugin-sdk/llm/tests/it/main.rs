@@ -17,6 +17,7 @@ mod recorded;
 mod request;
 mod request_edits;
 mod rerank;
+mod responses;
 mod sse;
 mod translate;
 mod usage;

@@ -51,7 +51,9 @@ impl Recording {
     /// A few were recorded without their request, or with one that is of another API, or broken on purpose.
     pub fn is_odd_request(&self) -> bool {
         serde_json::from_slice::<Value>(&self.request).map_or(true, |body| {
-            body.get("messages").is_none() && body.get("contents").is_none()
+            ["messages", "contents", "input"]
+                .iter()
+                .all(|list| body.get(list).is_none())
         })
     }
 
@@ -116,7 +118,7 @@ fn recording(file: &Path) -> Recording {
 }
 
 /// As recorded: the standard alphabet, padded.
-fn from_base64(text: &str) -> Vec<u8> {
+pub fn from_base64(text: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

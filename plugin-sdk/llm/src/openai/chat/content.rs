@@ -123,7 +123,10 @@ impl<'a> Members<'a> {
 }
 
 /// `{"url":.., "detail":..}`, or the URL as such (Mistral).
-pub(super) fn url<'a>(reader: &mut Reader<'a>, kind: MediaKind) -> Result<Option<Media<'a>>, Fault> {
+pub(in crate::openai) fn url<'a>(
+    reader: &mut Reader<'a>,
+    kind: MediaKind,
+) -> Result<Option<Media<'a>>, Fault> {
     match reader.kind()? {
         ValueKind::String => {
             let text = reader.literal()?;
@@ -173,7 +176,7 @@ fn check_base64(media: &Media<'_>, strict: bool) -> Result<(), Fault> {
     }
 }
 
-fn audio<'a>(reader: &mut Reader<'a>) -> Result<Option<Media<'a>>, Fault> {
+pub(in crate::openai) fn audio<'a>(reader: &mut Reader<'a>) -> Result<Option<Media<'a>>, Fault> {
     // Mistral's is the base64 as such
     if reader.kind()? == ValueKind::String {
         let data = reader.literal()?;
@@ -211,7 +214,7 @@ fn media_type_of(format: &str) -> Text<'static> {
 }
 
 /// The name that `input_audio.format` has for a media type; none for what it does not take.
-pub(super) fn audio_format(media_type: &str) -> Option<&'static str> {
+pub(in crate::openai) fn audio_format(media_type: &str) -> Option<&'static str> {
     match media_type {
         "audio/mpeg" | "audio/mp3" => Some("mp3"),
         "audio/wav" | "audio/x-wav" | "audio/wave" => Some("wav"),
@@ -248,7 +251,7 @@ fn file<'a>(reader: &mut Reader<'a>) -> Result<Option<Media<'a>>, Fault> {
 }
 
 /// A data URL, a URL (OpenRouter), or base64 as such, which OpenAI takes for a PDF.
-fn file_data<'a>(data: Text<'a>, strict: bool) -> Result<Media<'a>, Fault> {
+pub(in crate::openai) fn file_data<'a>(data: Text<'a>, strict: bool) -> Result<Media<'a>, Fault> {
     if data.get().contains(':') {
         return at_url(MediaKind::Document, data, strict);
     }
@@ -300,7 +303,7 @@ pub(super) fn cache_control<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheM
 }
 
 /// OpenAI's mark.
-fn breakpoint<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheMark<'a>>, Fault> {
+pub(in crate::openai) fn breakpoint<'a>(reader: &mut Reader<'a>) -> Result<Option<CacheMark<'a>>, Fault> {
     let value = reader.json_or_null()?;
     Ok(value.map(|value| CacheMark {
         ttl: None,

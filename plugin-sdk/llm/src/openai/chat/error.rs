@@ -6,7 +6,7 @@ use crate::openai::write::error_body;
 
 /// Reads an error in any of its shapes. Under status 200 (inside a stream, or in the place of an answer) its code or
 /// type tells the status.
-pub(super) fn read(status: u16, body: &[u8]) -> Error<'static> {
+pub(in crate::openai) fn read(status: u16, body: &[u8]) -> Error<'static> {
     let failed = if status < 400 { 500 } else { status };
     let Some(view) = ErrorView::read(body) else {
         return Error::unreadable(failed);
@@ -66,7 +66,7 @@ fn kind_of_word(word: &str) -> Option<ErrorKind> {
 }
 
 /// `type` and, where the error has none of its own, `code`.
-pub(super) fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
+pub(in crate::openai) fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::Conflict | ErrorKind::Unprocessable => {
             ("invalid_request_error", None)
@@ -86,7 +86,7 @@ pub(super) fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
     }
 }
 
-pub(super) fn write(error: &Error<'_>) -> Vec<u8> {
+pub(in crate::openai) fn write(error: &Error<'_>) -> Vec<u8> {
     let (kind, code) = words(error.kind);
     let own_code = error.code.as_ref().map(Text::get);
     let param = error.param.as_ref().map(Text::get);

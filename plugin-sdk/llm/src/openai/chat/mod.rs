@@ -5,7 +5,7 @@ mod answer_read;
 mod answer_write;
 mod call;
 mod chunk;
-mod content;
+pub(in crate::openai) mod content;
 pub(crate) mod error;
 mod message_read;
 mod message_write;

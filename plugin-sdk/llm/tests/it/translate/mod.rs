@@ -2,7 +2,7 @@
 //! line there. Cases written by hand are in `cases/`, as data.
 
 mod cases;
-mod heard;
+pub mod heard;
 mod hostile;
 mod judge;
 mod recorded;

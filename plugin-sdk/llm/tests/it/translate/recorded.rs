@@ -148,8 +148,11 @@ fn judge(before: &Heard, after: &Heard, to: &dyn Codec, name: &str) {
         if to.dialect() != Dialect::OpenAiChat && !before.refusal.is_empty() && after.refusal.is_empty() {
             before.text = format!("{}{}", before.text, std::mem::take(&mut before.refusal));
         }
-        if matches!(to.dialect(), Dialect::AnthropicMessages | Dialect::Cohere) {
-            // they have no parts for media in answers
+        if matches!(
+            to.dialect(),
+            Dialect::AnthropicMessages | Dialect::Cohere | Dialect::OpenAiResponses
+        ) {
+            // they have no parts for media in answers, or for images alone
             before.media = after.media.min(before.media);
         }
     }

@@ -11,6 +11,7 @@ use super::judge::generous;
 use super::streams::{ENVELOPE, frames_of, translated};
 use super::table::{asked, codecs, recorded};
 use crate::make::Dice;
+use crate::recorded::from_base64;
 
 /// Members that hold words, whatever the dialect.
 const TEXTS: &[&str] = &[
@@ -106,14 +107,39 @@ impl Renaming {
             .min_by_key(|(before, _)| before.len())
     }
 
+    /// Several texts that a dialect can only say as one.
+    fn joined(&self, text: &str) -> Option<String> {
+        let (mut rest, mut joined) = (text, String::new());
+        while !rest.is_empty() {
+            let known = self
+                .known
+                .iter()
+                .filter(|(known, _)| rest.starts_with(known.as_str()));
+            let (known, word) = known.max_by_key(|(known, _)| known.len())?;
+            joined.push_str(word);
+            rest = rest.strip_prefix(known.as_str())?;
+        }
+        Some(joined)
+    }
+
     /// Replaces whatever is known, wherever it stands.
     fn output(&self, value: &mut Value) {
         match value {
             Value::Object(members) => members.values_mut().for_each(|value| self.output(value)),
             Value::Array(values) => values.iter_mut().for_each(|value| self.output(value)),
             Value::String(text) => {
-                if let Some(known) = self.known.get(text.as_str()) {
+                // the mark of another maker's data, with the id of the thought that it is of; in base64 at Gemini
+                if text.starts_with("cGVuc3RvY2sv") {
+                    *text = String::from_utf8_lossy(&from_base64(text)).into_owned();
+                }
+                if text.starts_with("penstock/") {
+                    let parts = text.split('/');
+                    let parts = parts.map(|part| self.known.get(part).map_or(part, String::as_str));
+                    *text = parts.collect::<Vec<_>>().join("/");
+                } else if let Some(known) = self.known.get(text.as_str()) {
                     text.clone_from(known);
+                } else if let Some(joined) = self.joined(text) {
+                    *text = joined;
                 } else if let Some((before, word)) = self.behind_a_title(text) {
                     let title = before.trim_end();
                     let known = self.known.get(title).map_or(title, String::as_str);
@@ -135,6 +161,10 @@ fn without_places(value: &mut Value) {
                     "start_index" | "end_index" | "startIndex" | "endIndex" | "start" | "end"
                 )
             });
+            // what stands at such a place in the text
+            if members.contains_key("sources") {
+                members.remove("text");
+            }
             // a document's name is spelled in the few characters that Converse allows
             if members.contains_key("format") && members.contains_key("source") {
                 members.remove("name");
@@ -176,6 +206,25 @@ fn same(mut before: Value, mut after: Value, renaming: &Renaming, name: &str) {
     );
 }
 
+/// Ids as every dialect takes them: others are made of those that some cannot say.
+fn tame_ids(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(id) if IDS.contains(&name.as_str()) => {
+                        *id = id.replace(':', "_");
+                        id.truncate(60);
+                    }
+                    value => tame_ids(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(tame_ids),
+        _ => {}
+    }
+}
+
 fn request(value: &Value, from: &dyn Codec, to: &dyn Codec, asked: &Asked<'_>) -> Option<Value> {
     let body = value.to_string().into_bytes();
     let read = from.read_request(&body, asked).ok()?;
@@ -186,9 +235,10 @@ fn request(value: &Value, from: &dyn Codec, to: &dyn Codec, asked: &Asked<'_>) -
 #[test]
 fn renamed_requests_are_written_as_the_recorded_ones() {
     for (at, (recording, from)) in recorded().into_iter().enumerate() {
-        let Ok(value) = serde_json::from_slice::<Value>(&recording.request) else {
+        let Ok(mut value) = serde_json::from_slice::<Value>(&recording.request) else {
             continue;
         };
+        tame_ids(&mut value);
         for to in codecs() {
             let name = format!("{} as {}", recording.name, to.dialect().as_str());
             let Some(before) = request(&value, from, to, &asked(&recording)) else {
@@ -226,6 +276,23 @@ fn renamed_answers_are_written_as_the_recorded_ones() {
             let after = answer(&renamed, from, to).unwrap_or_else(|| panic!("{name}: refused"));
             same(before, after, &renaming, &name);
         }
+    }
+}
+
+/// Responses tell every text again when it is whole, which is told of pieces that were renamed one by one: that both are
+/// the same is tested where the dialect is.
+fn without_repeats(value: &mut Value) {
+    const ENDS: [&str; 4] = [
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
+    ];
+    let kind = value["type"].as_str().unwrap_or_default();
+    if (kind.starts_with("response.") && kind.ends_with(".done") || ENDS.contains(&kind))
+        && let Some(members) = value.as_object_mut()
+    {
+        members.retain(|name, _| !matches!(name.as_str(), "text" | "refusal" | "part" | "item" | "response"));
     }
 }
 
@@ -269,7 +336,9 @@ fn renamed_streams_are_written_as_the_recorded_ones_wherever_they_are_split() {
             let after = translated(from, to, &ENVELOPE, renamed.chunks(1 + dice.below(61))).written;
             let (before, after) = (events(&before), events(&after));
             assert_eq!(before.len(), after.len(), "{name}");
-            for ((_, before), (_, after)) in before.into_iter().zip(after) {
+            for ((_, mut before), (_, mut after)) in before.into_iter().zip(after) {
+                without_repeats(&mut before);
+                without_repeats(&mut after);
                 same(before, after, &renaming, &name);
             }
         }
