@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::json::{self, Span};
 use crate::model::{
     Answer, Asked, BodyError, BodyErrorKind, Codec, Dialect, Error, ErrorKind, Event, Events, Place, Read,
-    Request, StreamFrame, StreamReader, ToolCounter, deltas_of_events, segments_of_answer,
+    Request, Seal, StreamFrame, StreamReader, ToolCounter, deltas_of_events, segments_of_answer,
     segments_of_request,
 };
 use crate::openai::{Delta, ErrorView, EventView, Finish, Kind, Provenance, Role, Segment};
@@ -320,6 +320,7 @@ pub(crate) struct Told {
     pub usage: Option<Usage>,
     pub model: Option<Span>,
     pub error: Option<ErrorView>,
+    pub seals: Vec<Seal>,
 }
 
 /// Reads an answer, or the error that stands in its place under a good status.
@@ -345,7 +346,14 @@ fn told(answer: &Answer<'_>, body: &[u8]) -> Told {
         usage: answer.usage.as_ref().map(Usage::from),
         model: json::pointer(body, "/model").or_else(|| json::pointer(body, "/modelVersion")),
         error: None,
+        seals: seals_of(answer),
     }
+}
+
+/// The encrypted thoughts of an answer.
+pub fn seals_of(answer: &Answer<'_>) -> Vec<Seal> {
+    let parts = answer.choices.iter().flat_map(|choice| &choice.parts);
+    parts.filter_map(Seal::of_part).collect()
 }
 
 /// An error of any dialect in the form that OpenAI's have.
@@ -382,6 +390,10 @@ pub struct Seen {
     /// The answer is complete.
     pub done: bool,
     pub error: Option<ErrorView>,
+    /// The answer's id, in the event that says it first.
+    pub id: Option<Box<str>>,
+    /// Of encrypted thoughts.
+    pub seals: SmallVec<[Seal; 1]>,
 }
 
 impl EventReader {
@@ -414,6 +426,8 @@ impl EventReader {
             },
             done: false,
             error: None,
+            id: None,
+            seals: events.iter().filter_map(Seal::of_event).collect(),
         };
         for event in &events {
             self.note(event, &mut seen);
@@ -454,6 +468,7 @@ impl EventReader {
                 choice: *choice,
                 reason: Span::new(0, 0),
             }),
+            Event::Start(start) => seen.id = start.id.as_ref().map(|id| id.get().into()),
             Event::Error(error) => {
                 seen.view.is_error = true;
                 seen.error = Some(error_view(error));

@@ -10,7 +10,7 @@ use super::{EditError, Finish, Logprobs, Operation, Segment, choices};
 use crate::fault::{BodyError, Fault};
 use crate::foreign;
 use crate::json::{self, DEFAULT_MAX_DEPTH, JsonError, JsonLimits, Span, unescape};
-use crate::model::Dialect;
+use crate::model::{Dialect, Seal};
 use crate::splice::Splice;
 use crate::usage::Usage;
 
@@ -34,6 +34,7 @@ struct Indexed {
     usage: Option<Usage>,
     model: Option<Span>,
     error: Option<ErrorView>,
+    seals: Vec<Seal>,
 }
 
 impl Answer {
@@ -103,6 +104,11 @@ impl Answer {
     /// The error, where the answer is one (also under status 200).
     pub fn error(&self) -> Option<ErrorView> {
         self.sent.error.clone()
+    }
+
+    /// Of encrypted thoughts; none in a dialect that is read in place.
+    pub fn seals(&self) -> &[Seal] {
+        &self.sent.seals
     }
 
     /// The JSON text at an RFC 6901 pointer.
@@ -175,6 +181,7 @@ impl Indexed {
             usage: sent.usage,
             model: sent.model,
             error: sent.is_error.then(|| ErrorView::read(body).unwrap_or_default()),
+            seals: Vec::new(),
         })
     }
 }
@@ -189,6 +196,7 @@ impl From<foreign::Told> for Indexed {
             usage: told.usage,
             model: told.model,
             error: told.error,
+            seals: told.seals,
         }
     }
 }
