@@ -179,6 +179,33 @@ impl Array<'_> {
     }
 }
 
+/// Brings what is written from `start` on to one line, as an event of a stream has to be: JSON that was kept as it came
+/// may be spread over several. Line ends stand between its tokens alone: in texts they are escaped.
+pub(crate) fn on_one_line(out: &mut Vec<u8>, start: usize) {
+    let written = out.get(start..).unwrap_or_default();
+    if memchr::memchr2(b'\n', b'\r', written).is_none() {
+        return;
+    }
+    let mut line = written.to_vec();
+    line.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    out.truncate(start);
+    out.append(&mut line);
+}
+
+/// Writes an event of server-sent events whose name is the type that its data says as well.
+pub(crate) fn typed_event(name: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Object<'_>)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    let start = out.len();
+    object(out, |object| {
+        object.str("type", name);
+        write(object);
+    });
+    on_one_line(out, start);
+    out.extend_from_slice(b"\n\n");
+}
+
 fn digits(mut count: u64, out: &mut Vec<u8>) {
     let mut text = [0u8; 20];
     let mut at = text.len();

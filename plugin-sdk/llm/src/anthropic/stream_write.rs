@@ -4,7 +4,8 @@ use crate::model::{
     Content, Delta, Dialect, Envelope, Error, ErrorKind, Event, Losses, Part, ReasoningForm, Signature,
     Start, Stop, StopReason, StreamWriter, Text, Usage, made_id,
 };
-use crate::write::{Object, object};
+// named as its type says: Anthropic's clients look at the name alone
+use crate::write::{Object, typed_event as event};
 
 use super::answer_write::write_thought;
 use super::block_write::write_citation;
@@ -121,18 +122,6 @@ impl StreamWriter for Writer {
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
     }
-}
-
-/// Writes one event, named as its type says: Anthropic's clients look at the name alone.
-fn event(name: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Object<'_>)) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    object(out, |object| {
-        object.str("type", name);
-        write(object);
-    });
-    out.extend_from_slice(b"\n\n");
 }
 
 impl Writer {

@@ -4,7 +4,7 @@ use crate::model::{
     Citation, Content, Delta, Envelope, Error, Event, Losses, Part, Reasoning, ReasoningForm, Start, Stop,
     StopReason, StreamWriter, Text, ToolCall, Usage, made_id,
 };
-use crate::write::{Object, object};
+use crate::write::{Object, typed_event as event};
 
 use super::{NO_SUCH, citation, content, stop, usage};
 
@@ -99,18 +99,6 @@ impl StreamWriter for Writer {
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
     }
-}
-
-/// Writes one event, its type first.
-fn event(kind: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Object<'_>)) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(kind.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    object(out, |object| {
-        object.str("type", kind);
-        write(object);
-    });
-    out.extend_from_slice(b"\n\n");
 }
 
 /// Writes `delta.message` with what `write` puts into it.

@@ -3,7 +3,7 @@
 use crate::model::{
     Envelope, Error, Event, Extra, Extras, Losses, Start, Stop, StopReason, StreamWriter, Text, Usage,
 };
-use crate::write::{Object, object};
+use crate::write::{Object, object, on_one_line};
 
 use super::answer_write::{feedback_of, write_stop};
 use super::grounding::Grounding;
@@ -356,17 +356,4 @@ fn usage_metadata(
             object.member(name, value);
         }
     });
-}
-
-/// JSON that was kept as it came may be spread over lines, which would end an event. Line ends stand between its tokens
-/// alone: in texts they are escaped.
-fn on_one_line(out: &mut Vec<u8>, start: usize) {
-    let written = out.get(start..).unwrap_or_default();
-    if memchr::memchr2(b'\n', b'\r', written).is_none() {
-        return;
-    }
-    let mut line = written.to_vec();
-    line.retain(|byte| !matches!(byte, b'\n' | b'\r'));
-    out.truncate(start);
-    out.append(&mut line);
 }

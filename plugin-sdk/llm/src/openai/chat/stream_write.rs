@@ -4,7 +4,7 @@ use crate::model::{
     CallKind, Content, Delta, Envelope, Error, Event, Losses, Media, Part, Reasoning, ReasoningForm,
     Signature, Source, Start, Stop, StopReason, StreamWriter, Text, Usage, made_id,
 };
-use crate::write::{Array, Object, object};
+use crate::write::{Array, Object, object, on_one_line};
 
 use super::answer_write::{Place, write_citation};
 use super::message_write::write_signature;
@@ -158,25 +158,29 @@ impl Writer {
 
     /// One chunk with a delta.
     fn chunk(&self, choice: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Object<'_>)) {
-        self.open(out);
+        let start = self.open(out);
         out.extend_from_slice(b"\"choices\":[{\"index\":");
         out.extend_from_slice(choice.to_string().as_bytes());
         out.extend_from_slice(b",\"delta\":");
         object(out, write);
         out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":null}]");
-        self.close(out);
+        self.close(start, out);
     }
 
-    fn open(&self, out: &mut Vec<u8>) {
+    /// Begins a chunk; where it begins.
+    fn open(&self, out: &mut Vec<u8>) -> usize {
         out.extend_from_slice(b"data: ");
+        let start = out.len();
         out.extend_from_slice(&self.head);
+        start
     }
 
-    fn close(&self, out: &mut Vec<u8>) {
+    fn close(&self, start: usize, out: &mut Vec<u8>) {
         if self.usage_asked {
             out.extend_from_slice(b",\"usage\":null");
         }
-        out.extend_from_slice(b"}\n\n");
+        out.push(b'}');
+        finish(start, out);
     }
 
     fn state(&mut self, choice: u32, out: &mut Vec<u8>) -> Option<&mut ChoiceState> {
@@ -501,7 +505,7 @@ impl Writer {
         if over.details.is_some() {
             self.losses.dropped("stop_details", NO_SUCH);
         }
-        self.open(out);
+        let start = self.open(out);
         out.extend_from_slice(b"\"choices\":[");
         object(out, |object| {
             object.count("index", choice.into());
@@ -521,7 +525,7 @@ impl Writer {
             object.text_if("stop_reason", over.sequence.as_ref());
         });
         out.push(b']');
-        self.close(out);
+        self.close(start, out);
     }
 
     fn done(&mut self, out: &mut Vec<u8>) {
@@ -531,10 +535,11 @@ impl Writer {
         self.over = true;
         if self.usage_asked {
             let counts = self.usage.unwrap_or_default();
-            self.open(out);
+            let start = self.open(out);
             out.extend_from_slice(b"\"choices\":[],\"usage\":");
             object(out, |object| usage::write(&counts, object));
-            out.extend_from_slice(b"}\n\n");
+            out.push(b'}');
+            finish(start, out);
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
@@ -547,7 +552,7 @@ impl Writer {
         }
         self.over = true;
         let (kind, code) = error::words(fault.kind);
-        self.open(out);
+        let start = self.open(out);
         out.extend_from_slice(b"\"error\":");
         object(out, |object| {
             object.text("message", &fault.message);
@@ -560,7 +565,14 @@ impl Writer {
             }
         });
         out.extend_from_slice(
-            b",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"logprobs\":null,\"finish_reason\":\"error\"}]}\n\n",
+            b",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"logprobs\":null,\"finish_reason\":\"error\"}]}",
         );
+        finish(start, out);
     }
+}
+
+/// Ends the chunk that begins at `start`.
+fn finish(start: usize, out: &mut Vec<u8>) {
+    on_one_line(out, start);
+    out.extend_from_slice(b"\n\n");
 }

@@ -1,10 +1,12 @@
 //! Recorded traffic through every dialect: what was said is still said, streamed or not, however a stream is split.
 
-use penstock_llm::model::{Answer, Assembled, Codec, Dialect, LossKind, Losses, Written};
+use penstock_llm::model::{Answer, Assembled, Codec, Dialect, Framing, LossKind, Losses, Written};
+use penstock_llm::sse::write_frame;
+use serde_json::Value;
 
 use super::heard::{Heard, pairing, texts};
 use super::judge::generous;
-use super::streams::{ENVELOPE, assembled, replayed, translated};
+use super::streams::{ENVELOPE, assembled, frames_of, replayed, translated};
 use super::table::{asked, codecs, recorded};
 use crate::recorded::Recording;
 
@@ -201,6 +203,35 @@ fn pain_c11_recorded_streams_are_translated_the_same_however_they_are_split() {
         }
     }
     println!("{streams} streams split");
+}
+
+/// What a dialect's writer keeps as it came may be spread over lines, each of which would be an event's end.
+#[test]
+fn recorded_streams_whose_json_is_spread_over_lines_keep_each_event_whole() {
+    let is_json = |data: &[u8]| serde_json::from_slice::<Value>(data).is_ok();
+    let shape = |written: &[u8]| -> Vec<(Option<String>, bool)> {
+        let frames = frames_of(written).into_iter();
+        frames.map(|(name, data)| (name, is_json(&data))).collect()
+    };
+    for (recording, from) in recorded() {
+        if !recording.is_stream() || recording.is_binary() || recording.status >= 400 {
+            continue;
+        }
+        let mut spread = Vec::new();
+        for (name, data) in frames_of(&recording.response) {
+            let data = match serde_json::from_slice::<Value>(&data) {
+                Ok(value) => serde_json::to_vec_pretty(&value).expect("JSON"),
+                Err(_) => data,
+            };
+            write_frame(name.as_deref().map(str::as_bytes), &data, &mut spread);
+        }
+        for to in codecs().filter(|to| to.framing() == Framing::Sse) {
+            let straight = translated(from, to, &ENVELOPE, [&recording.response[..]]);
+            let run = translated(from, to, &ENVELOPE, [&spread[..]]);
+            let name = format!("{} as {}", recording.name, to.dialect().as_str());
+            assert_eq!(shape(&run.written), shape(&straight.written), "{name}");
+        }
+    }
 }
 
 #[test]
