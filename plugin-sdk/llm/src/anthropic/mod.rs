@@ -26,6 +26,7 @@ use crate::model::{
     Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Read, Request, StreamReader, StreamWriter,
     Target, Written,
 };
+use crate::wire;
 
 /// The Messages API.
 #[derive(Copy, Clone, Debug)]
@@ -66,6 +67,10 @@ impl Codec for AnthropicMessages {
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::new(stream_read::Reader::default())
+    }
+
+    fn restore(&self, state: &[u8]) -> Option<Box<dyn StreamReader>> {
+        wire::restore::<stream_read::Reader>(Dialect::AnthropicMessages, state)
     }
 
     fn stream_writer(&self, envelope: &Envelope<'_>) -> Box<dyn StreamWriter> {

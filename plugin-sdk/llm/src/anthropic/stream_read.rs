@@ -1,9 +1,10 @@
 //! A stream of a message's events into the model's (APIS.md 3.3). What an event's members are is in `event`.
 
 use crate::model::{
-    Content, Delta, Error, ErrorKind, Event, Events, Losses, Part, Start, Stop, StopReason, StreamFrame,
-    StreamReader,
+    Content, Delta, Dialect, Error, ErrorKind, Event, Events, Losses, Part, Start, Stop, StopReason,
+    StreamFrame, StreamReader,
 };
+use crate::wire::{self, record};
 
 use super::event::{BlockDelta, Said, Whole};
 use super::usage::Counts;
@@ -32,6 +33,9 @@ struct Open {
     native: bool,
 }
 
+record!(Reader { started, stopped, over, next_part, open, any_calls, counts } rest { losses });
+record!(Open { block, part, native });
+
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: StreamFrame<'a>, events: &mut Events<'a>) {
         if self.over || frame.data.trim_ascii().is_empty() {
@@ -56,6 +60,10 @@ impl StreamReader for Reader {
 
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        wire::save(Dialect::AnthropicMessages, self, out);
     }
 }
 

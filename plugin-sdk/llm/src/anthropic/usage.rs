@@ -4,6 +4,7 @@ use crate::fault::Fault;
 use crate::json::ValueKind;
 use crate::model::{Usage, sum_of};
 use crate::read::Reader;
+use crate::wire::record;
 use crate::write::Object;
 
 /// Counts as they stand. In a stream later ones come on top of earlier ones, field by field, and only then add up.
@@ -19,6 +20,18 @@ pub(super) struct Counts {
     searches: Option<u64>,
     fetches: Option<u64>,
 }
+
+record!(Counts {
+    input,
+    output,
+    read,
+    write,
+    write_5m,
+    write_1h,
+    thinking,
+    searches,
+    fetches
+});
 
 impl Counts {
     /// Reads the value at the reader on top of what is known; anything but an object passes.

@@ -23,6 +23,7 @@ use crate::model::{
     Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Read, Request, StreamReader,
     StreamWriter, Target, Written,
 };
+use crate::wire;
 
 /// Cohere's `/v2/chat` (APIS.md 8).
 #[derive(Copy, Clone, Debug)]
@@ -78,6 +79,10 @@ impl Codec for Cohere {
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::new(stream_read::Reader::default())
+    }
+
+    fn restore(&self, state: &[u8]) -> Option<Box<dyn StreamReader>> {
+        wire::restore::<stream_read::Reader>(Dialect::Cohere, state)
     }
 
     fn stream_writer(&self, envelope: &Envelope<'_>) -> Box<dyn StreamWriter> {

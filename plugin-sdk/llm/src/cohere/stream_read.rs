@@ -3,9 +3,10 @@
 use smallvec::SmallVec;
 
 use crate::model::{
-    Content, Delta, Error, Event, Events, Losses, Part, Start, Stop, StopReason, StreamFrame, StreamReader,
-    Text, ToolCall,
+    Content, Delta, Dialect, Error, Event, Events, Losses, Part, Start, Stop, StopReason, StreamFrame,
+    StreamReader, Text, ToolCall,
 };
+use crate::wire::{self, record, variants};
 
 use super::answer_read::in_content;
 use super::call::is_none;
@@ -51,6 +52,18 @@ struct CallState {
     any_arguments: bool,
 }
 
+record!(Reader { started, over, next_part, open, calls, any_calls } rest { losses });
+variants!(Open {
+    0 = Nothing,
+    1 = Piece { part, index, thinking },
+    2 = Plan(part),
+});
+record!(CallState {
+    index,
+    part,
+    any_arguments
+});
+
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: StreamFrame<'a>, events: &mut Events<'a>) {
         if self.over || frame.data.trim_ascii().is_empty() {
@@ -74,6 +87,10 @@ impl StreamReader for Reader {
 
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        wire::save(Dialect::Cohere, self, out);
     }
 }
 

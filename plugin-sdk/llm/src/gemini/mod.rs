@@ -43,6 +43,7 @@ use crate::model::{
     Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Read, Request, StreamReader, StreamWriter,
     Target, Written,
 };
+use crate::wire;
 
 pub use array::{Elements, TooLarge};
 pub use count::{Surface, read_count, read_count_request, write_count, write_count_request};
@@ -102,6 +103,10 @@ impl Codec for Gemini {
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::new(stream_read::Reader::default())
+    }
+
+    fn restore(&self, state: &[u8]) -> Option<Box<dyn StreamReader>> {
+        wire::restore::<stream_read::Reader>(Dialect::Gemini, state)
     }
 
     fn stream_writer(&self, envelope: &Envelope<'_>) -> Box<dyn StreamWriter> {

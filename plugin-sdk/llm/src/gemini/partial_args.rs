@@ -5,12 +5,13 @@ use crate::fault::{Fault, Within};
 use crate::json::escape_into;
 use crate::model::Text;
 use crate::read::Reader;
+use crate::wire::{record, variants};
 
 use super::spelling::{BOOL, NUMBER, TEXT, each, next, object, unknown};
 
-/// A path deeper than this, or with longer names, is of no tool's arguments.
+/// A path deeper than this, or with longer names together, is of no tool's arguments.
 const MAX_STEPS: usize = 32;
-const MAX_NAME_BYTES: usize = 1024;
+const MAX_NAMES_BYTES: usize = 1024;
 
 /// What one event says of a call's arguments.
 #[derive(Debug, Default)]
@@ -108,6 +109,15 @@ enum Step {
     Name(String),
     Index(u64),
 }
+
+record!(Arguments {
+    started,
+    open,
+    path,
+    text_at
+});
+record!(Level { array, any });
+variants!(Step { 0 = Name(name), 1 = Index(index) });
 
 impl Arguments {
     /// What comes to the JSON text by these pieces: texts where they stand, and what is between them. False where one
@@ -240,6 +250,7 @@ fn flush(between: &mut Vec<u8>, out: &mut Vec<Text<'_>>) {
 fn steps(path: &str) -> Option<Vec<Step>> {
     let mut rest = path.strip_prefix('$')?;
     let mut steps = Vec::new();
+    let mut names = 0usize;
     while !rest.is_empty() {
         if steps.len() >= MAX_STEPS {
             return None;
@@ -254,7 +265,10 @@ fn steps(path: &str) -> Option<Vec<Step>> {
                 (Step::Name(name.to_owned()), rest)
             }
         };
-        if matches!(&step, Step::Name(name) if name.len() > MAX_NAME_BYTES) {
+        if let Step::Name(name) = &step {
+            names = names.saturating_add(name.len());
+        }
+        if names > MAX_NAMES_BYTES {
             return None;
         }
         steps.push(step);

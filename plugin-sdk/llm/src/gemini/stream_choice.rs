@@ -4,14 +4,18 @@
 use crate::model::{
     Content, Delta, Event, Events, Extras, Losses, Part, ReasoningForm, Stop, ToolCall, extra,
 };
+use crate::wire::{record, variants};
 
 use super::chunk::Candidate;
 use super::content::Piece;
 use super::grounding;
 use super::partial_args::{Arguments, Partial};
 
-/// More citations than these are not told apart any more.
+/// More citations than these are not told apart any more, in all choices together.
 const MAX_CITED: usize = 1024;
+
+/// The citations so far: choices and hashes.
+pub(super) type Cited = Vec<(u32, u64)>;
 
 pub(super) struct ChoiceState {
     pub index: u32,
@@ -25,8 +29,6 @@ pub(super) struct ChoiceState {
     any_calls: bool,
     /// All text so far was ASCII, so that bytes are characters.
     ascii: bool,
-    /// Hashes of the citations so far.
-    cited: Vec<u64>,
     pub stopped: bool,
 }
 
@@ -38,6 +40,23 @@ enum Open {
     Call(u32, Arguments),
 }
 
+record!(ChoiceState {
+    index,
+    next_part,
+    open,
+    signed,
+    words,
+    any_calls,
+    ascii,
+    stopped
+});
+variants!(Open {
+    0 = Nothing,
+    1 = Text(part),
+    2 = Thought(part),
+    3 = Call(part, arguments),
+});
+
 impl ChoiceState {
     pub fn new(index: u32) -> ChoiceState {
         ChoiceState {
@@ -48,12 +67,17 @@ impl ChoiceState {
             words: 0,
             any_calls: false,
             ascii: true,
-            cited: Vec::new(),
             stopped: false,
         }
     }
 
-    pub fn take<'a>(&mut self, said: Candidate<'a>, losses: &mut Losses, events: &mut Events<'a>) {
+    pub fn take<'a>(
+        &mut self,
+        said: Candidate<'a>,
+        cited: &mut Cited,
+        losses: &mut Losses,
+        events: &mut Events<'a>,
+    ) {
         if !self.stopped {
             for piece in said.pieces {
                 self.piece(piece, losses, events);
@@ -61,7 +85,7 @@ impl ChoiceState {
             if let Some(logprobs) = said.logprobs {
                 self.delta(self.words, Delta::Logprobs(logprobs), events);
             }
-            self.cite(&said.extras, events);
+            self.cite(&said.extras, cited, losses, events);
         }
         if !said.extras.is_empty() {
             events.push(Event::Extra {
@@ -190,7 +214,13 @@ impl ChoiceState {
     }
 
     /// Citations that were not told before; their places are in bytes, which are characters in ASCII alone.
-    fn cite<'a>(&mut self, extras: &Extras<'a>, events: &mut Events<'a>) {
+    fn cite<'a>(
+        &mut self,
+        extras: &Extras<'a>,
+        known: &mut Cited,
+        losses: &mut Losses,
+        events: &mut Events<'a>,
+    ) {
         let metadata = |name| extra(extras, name);
         let mut cited = metadata("groundingMetadata")
             .map(grounding::of_grounding)
@@ -201,11 +231,15 @@ impl ChoiceState {
                 .unwrap_or_default(),
         );
         for mut cited in cited {
-            let hash = cited.hash();
-            if self.cited.contains(&hash) || self.cited.len() >= MAX_CITED {
+            let this = (self.index, cited.hash());
+            if known.contains(&this) {
                 continue;
             }
-            self.cited.push(hash);
+            if known.len() >= MAX_CITED {
+                losses.dropped("citations", "are more than are told apart");
+                return;
+            }
+            known.push(this);
             if self.ascii && cited.part.is_none() {
                 (cited.citation.start, cited.citation.end) = (cited.start, cited.end);
             }

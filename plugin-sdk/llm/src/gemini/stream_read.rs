@@ -3,19 +3,20 @@
 use smallvec::SmallVec;
 
 use crate::model::{
-    Content, Error, ErrorKind, Event, Events, Extras, Losses, Start, Stop, StreamFrame, StreamReader, Usage,
-    hash,
+    Content, Dialect, Error, ErrorKind, Event, Events, Extras, Losses, Start, Stop, StreamFrame,
+    StreamReader, Usage, hash,
 };
 use crate::openai::is_done;
 use crate::read::Reader as JsonReader;
+use crate::wire::{self, record};
 
 use super::chunk::{self, Candidate, Chunk};
 use super::error;
-use super::stream_choice::ChoiceState;
+use super::stream_choice::{ChoiceState, Cited};
 use super::usage::Counts;
 
-/// More than any request may ask for.
-const MAX_CHOICES: usize = 256;
+/// More than any request may ask for (APIS.md 4.1).
+const MAX_CHOICES: usize = 32;
 
 /// What is known of the stream so far: a few numbers for each choice, no text.
 #[derive(Default)]
@@ -27,8 +28,13 @@ pub(super) struct Reader {
     reported: Option<Usage>,
     /// What the last metadata hashed to: they come with every event.
     extras: u64,
+    cited: Cited,
     losses: Losses,
 }
+
+record!(
+    Reader { started, over, choices, counts, reported, extras, cited } rest { losses }
+);
 
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: StreamFrame<'a>, events: &mut Events<'a>) {
@@ -64,6 +70,10 @@ impl StreamReader for Reader {
 
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        wire::save(Dialect::Gemini, self, out);
     }
 }
 
@@ -108,7 +118,7 @@ impl Reader {
                         let more = "the provider's stream goes on behind its end";
                         return self.fail(Error::new(ErrorKind::BadAnswer, more), events);
                     }
-                    state.take(candidate, &mut self.losses, events);
+                    state.take(candidate, &mut self.cited, &mut self.losses, events);
                 }
                 None => {
                     let many = Error::new(ErrorKind::BadAnswer, "the provider's stream has too many choices");

@@ -3,6 +3,7 @@
 use crate::fault::{Fault, Within};
 use crate::model::{Extras, Losses, Text, Usage, sum_of};
 use crate::read::Reader;
+use crate::wire::record;
 use crate::write::Object;
 
 use super::USAGE;
@@ -32,6 +33,24 @@ struct Modalities {
     video: Option<u64>,
     document: Option<u64>,
 }
+
+record!(Counts {
+    prompt,
+    candidates,
+    thoughts,
+    tool,
+    cached,
+    total,
+    input,
+    output
+});
+record!(Modalities {
+    text,
+    image,
+    audio,
+    video,
+    document
+});
 
 /// Reads the value into `counts`, which later reports of a stream update; what is no count goes to `extras`. The tier
 /// that served it, where it says one.

@@ -1,5 +1,7 @@
 //! Whether JSON that comes in pieces is whole by now, told without keeping the pieces.
 
+use crate::wire::record;
+
 /// How far a JSON value has come. Nothing is checked but quotes, braces and brackets.
 #[derive(Copy, Clone, Debug, Default)]
 pub(crate) struct Balance {
@@ -8,6 +10,13 @@ pub(crate) struct Balance {
     escaped: bool,
     started: bool,
 }
+
+record!(Balance {
+    depth,
+    in_string,
+    escaped,
+    started
+});
 
 impl Balance {
     pub fn push(&mut self, piece: &str) {

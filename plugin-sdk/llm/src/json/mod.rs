@@ -12,7 +12,7 @@ pub(crate) use balance::Balance;
 pub(crate) use cursor::{Cursor, Literal, Members, ValueKind};
 pub use pointer::pointer;
 pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
-pub(crate) use text::{escape_inner_into, lossy, unescape_inner};
+pub(crate) use text::{escape_inner_into, is_literal_inner, lossy, unescape_inner};
 pub use text::{escape_into, unescape};
 
 /// Nesting that `JsonLimits::default()` allows: what serde_json allows, far above any schema seen in the wild.
@@ -138,6 +138,13 @@ impl fmt::Display for JsonErrorKind {
             JsonErrorKind::TooManyTexts => "more texts than are read",
         })
     }
+}
+
+/// Whether `text` is a number and nothing else.
+pub(crate) fn is_number(text: &str) -> bool {
+    let mut cursor = Cursor::unchecked(text.as_bytes(), &JsonLimits::default());
+    let number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    number && cursor.skip() == Ok(Span::new(0, text.len()))
 }
 
 /// Whether `bytes` are one JSON value with nothing but white space around it.

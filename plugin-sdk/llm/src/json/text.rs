@@ -70,6 +70,19 @@ pub(crate) fn escape_inner_into(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Whether `inner` may stand between the quotes of a string.
+pub(crate) fn is_literal_inner(inner: &str) -> bool {
+    let bytes = inner.as_bytes();
+    let mut at = plain_end(bytes, 0);
+    while bytes.get(at) == Some(&b'\\') {
+        let Ok((_, behind)) = escape_at(bytes, at) else {
+            return false;
+        };
+        at = plain_end(bytes, behind);
+    }
+    at == bytes.len()
+}
+
 /// The first place from `at` on that a string cannot take as it is: a quote, a backslash, a control character, the end.
 #[inline]
 pub(super) fn plain_end(bytes: &[u8], at: usize) -> usize {

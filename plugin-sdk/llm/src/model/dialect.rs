@@ -113,6 +113,10 @@ pub trait Codec: Sync {
 
     fn stream_reader(&self) -> Box<dyn StreamReader>;
 
+    /// A reader that goes on where one was saved, and begins where `state` is empty; none where the state is of another
+    /// dialect, of another version, or broken.
+    fn restore(&self, state: &[u8]) -> Option<Box<dyn StreamReader>>;
+
     fn stream_writer(&self, envelope: &Envelope<'_>) -> Box<dyn StreamWriter>;
 }
 
@@ -154,6 +158,10 @@ pub trait StreamReader: Send {
     fn end(&mut self, events: &mut Events<'static>);
 
     fn take_losses(&mut self) -> Losses;
+
+    /// Writes what it knows between two frames, but for losses that were not taken, for [`Codec::restore`]: at most
+    /// [`MAX_STATE_BYTES`](crate::wire::MAX_STATE_BYTES).
+    fn save(&self, out: &mut Vec<u8>);
 }
 
 /// Writes one stream for a caller, framed. Takes events in the order that [`Event`] demands, and writes a legal stream

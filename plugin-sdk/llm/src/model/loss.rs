@@ -49,6 +49,11 @@ pub struct Losses {
 }
 
 impl Losses {
+    /// What another `Losses` listed: `list` is at most [`MAX_LOSSES`] long.
+    pub(crate) fn listed(list: Vec<Loss>, unlisted: usize) -> Losses {
+        Losses { list, unlisted }
+    }
+
     pub fn dropped(&mut self, at: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) {
         self.push(at.into(), LossKind::Dropped, why.into());
     }

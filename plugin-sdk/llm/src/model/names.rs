@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::{CallKind, Content, Delta, Event, Events, Json, Part, Text};
+use crate::wire::record;
 
 /// More of a custom tool's text than is kept until it is whole.
 const MOST_KEPT: usize = 8 << 20;
@@ -16,6 +17,8 @@ pub struct Names {
     /// Custom tools that went as functions with one argument, `input`; by the provider's name.
     custom: Vec<String>,
 }
+
+record!(Names { renamed, custom });
 
 impl Names {
     pub fn is_empty(&self) -> bool {

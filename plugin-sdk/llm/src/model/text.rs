@@ -174,7 +174,8 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn spelled(&self) -> &str {
+    /// As it is spelled, in either form.
+    pub(crate) fn spelled(&self) -> &str {
         match &self.0 {
             Spelling::Literal(text) | Spelling::Plain(text) => text,
         }

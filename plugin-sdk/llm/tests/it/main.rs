@@ -21,4 +21,5 @@ mod responses;
 mod sse;
 mod translate;
 mod usage;
+mod wire;
 mod write;

@@ -29,6 +29,7 @@ use crate::model::{
     Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Read, Request, StreamReader, StreamWriter,
     Target, Written,
 };
+use crate::wire;
 
 pub use error::exception_type;
 pub(super) use error::read_exception;
@@ -72,6 +73,10 @@ impl Codec for BedrockConverse {
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::new(stream_read::Reader::default())
+    }
+
+    fn restore(&self, state: &[u8]) -> Option<Box<dyn StreamReader>> {
+        wire::restore::<stream_read::Reader>(Dialect::BedrockConverse, state)
     }
 
     fn stream_writer(&self, envelope: &Envelope<'_>) -> Box<dyn StreamWriter> {

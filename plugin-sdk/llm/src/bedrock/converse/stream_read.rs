@@ -6,6 +6,7 @@ use crate::model::{
     Content, Delta, Dialect, Error, Event, Events, Extra, Json, Losses, Media, MediaKind, Native, Part,
     Reasoning, Signature, Source, Stop, StopReason, StreamFrame, StreamReader, Text, ToolCall,
 };
+use crate::wire::{self, record, variants};
 use crate::write::object;
 
 use super::block_read::{is_servers, native, redacted, signed};
@@ -58,6 +59,20 @@ enum Kind {
     Image,
 }
 
+record!(
+    Reader { started, stopped, counted, over, any_calls, next_part, open, result } rest { losses }
+);
+record!(ResultHead { block, members, told });
+record!(Open { block, part, kind });
+variants!(Kind {
+    0 = Text,
+    1 = Thought,
+    2 = Redacted,
+    3 = Call,
+    4 = Native,
+    5 = Image,
+});
+
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: StreamFrame<'a>, events: &mut Events<'a>) {
         if self.over {
@@ -87,6 +102,10 @@ impl StreamReader for Reader {
 
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        wire::save(Dialect::BedrockConverse, self, out);
     }
 }
 

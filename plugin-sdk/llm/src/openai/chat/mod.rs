@@ -23,6 +23,7 @@ use crate::model::{
     Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Read, Request, StreamReader,
     StreamWriter, Target, Written,
 };
+use crate::wire;
 
 /// OpenAI's chat completions, with what OpenAI-like providers added to them (APIS.md 1.3 to 1.6, 2.4, 2.7, 8).
 #[derive(Copy, Clone, Debug)]
@@ -72,6 +73,10 @@ impl Codec for OpenAiChat {
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::new(stream_read::Reader::default())
+    }
+
+    fn restore(&self, state: &[u8]) -> Option<Box<dyn StreamReader>> {
+        wire::restore::<stream_read::Reader>(Dialect::OpenAiChat, state)
     }
 
     fn stream_writer(&self, envelope: &Envelope<'_>) -> Box<dyn StreamWriter> {

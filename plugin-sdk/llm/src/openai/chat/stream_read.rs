@@ -4,17 +4,18 @@ use smallvec::SmallVec;
 
 use crate::json::Balance;
 use crate::model::{
-    Content, Delta, Error, ErrorKind, Event, Events, Losses, Part, Reasoning, ReasoningForm, Start, Stop,
-    StopReason, StreamFrame, StreamReader, Text,
+    Content, Delta, Dialect, Error, ErrorKind, Event, Events, Losses, Part, Reasoning, ReasoningForm, Start,
+    Stop, StopReason, StreamFrame, StreamReader, Text,
 };
 use crate::openai::is_done;
+use crate::wire::{self, record, variants};
 
 use super::answer_read::MAX_CHOICES;
 use super::call::Call;
 use super::chunk::{Chunk, ChunkChoice};
 use super::{error, reasoning, stop};
 
-/// More calls in one answer than any model makes.
+/// More calls in one stream than any model makes, all choices together: they are what grows of a reader's state.
 const MAX_CALLS: usize = 1024;
 
 /// What is known of the stream so far: a few numbers for each choice and call, no text.
@@ -62,6 +63,31 @@ struct CallState {
     open: bool,
 }
 
+record!(Reader { started, over, choices } rest { losses });
+record!(ChoiceState {
+    index,
+    next_part,
+    open,
+    calls,
+    words,
+    stopped
+});
+variants!(Open {
+    0 = Nothing,
+    1 = Text(part),
+    2 = Refusal(part),
+    3 = Audio(part),
+    4 = Reasoning { part, form, detail },
+    5 = Calls,
+});
+record!(CallState {
+    index,
+    id,
+    part,
+    arguments,
+    open
+});
+
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: StreamFrame<'a>, events: &mut Events<'a>) {
         if self.over || frame.data.trim_ascii().is_empty() {
@@ -92,6 +118,10 @@ impl StreamReader for Reader {
 
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        wire::save(Dialect::OpenAiChat, self, out);
     }
 }
 
@@ -129,7 +159,7 @@ impl Reader {
             })));
         }
         for choice in chunk.choices {
-            match self.choice(choice.index) {
+            match self.choice(&choice) {
                 Some(state) => state.take(choice, events),
                 None => {
                     let many = Error::new(
@@ -150,18 +180,21 @@ impl Reader {
         }
     }
 
-    /// None where there are too many.
-    fn choice(&mut self, index: u32) -> Option<&mut ChoiceState> {
-        if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
-            return self
-                .choices
-                .get_mut(at)
-                .filter(|choice| choice.calls.len() < MAX_CALLS);
+    /// None where there are too many, of choices or of calls.
+    fn choice(&mut self, said: &ChunkChoice<'_>) -> Option<&mut ChoiceState> {
+        let known: usize = self.choices.iter().map(|choice| choice.calls.len()).sum();
+        let more = said.fields.as_ref().map_or(0, |fields| fields.calls.len());
+        if known.saturating_add(more) > MAX_CALLS {
+            return None;
+        }
+        let at = self.choices.iter().position(|choice| choice.index == said.index);
+        if let Some(at) = at {
+            return self.choices.get_mut(at);
         }
         if self.choices.len() >= MAX_CHOICES {
             return None;
         }
-        self.choices.push(ChoiceState::new(index));
+        self.choices.push(ChoiceState::new(said.index));
         self.choices.last_mut()
     }
 }

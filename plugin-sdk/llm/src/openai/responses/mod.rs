@@ -28,6 +28,7 @@ use crate::model::{
     Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Read, Request, StreamReader,
     StreamWriter, Target, Written,
 };
+use crate::wire;
 
 const NO_SUCH: &str = "Responses have nothing like it";
 const ONLY_OWN: &str = "only its own dialect can say this";
@@ -88,6 +89,10 @@ impl Codec for OpenAiResponses {
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
         Box::new(stream_read::Reader::default())
+    }
+
+    fn restore(&self, state: &[u8]) -> Option<Box<dyn StreamReader>> {
+        wire::restore::<stream_read::Reader>(Dialect::OpenAiResponses, state)
     }
 
     fn stream_writer(&self, envelope: &Envelope<'_>) -> Box<dyn StreamWriter> {

@@ -4,19 +4,20 @@ use smallvec::SmallVec;
 
 use crate::fault::Fault;
 use crate::model::{
-    Content, Delta, Error, ErrorKind, Event, Events, Extra, Json, Losses, Maker, Part, Reasoning,
+    Content, Delta, Dialect, Error, ErrorKind, Event, Events, Extra, Json, Losses, Maker, Part, Reasoning,
     ReasoningForm, Start, Stop, StopReason, StreamFrame, StreamReader, Text,
 };
 use crate::openai::is_done;
 use crate::read::Reader as Values;
+use crate::wire::{self, record, variants};
 
 use super::answer_read::Response;
 use super::event::{self, Told};
 use super::item::{self, Said};
 use super::{content, error};
 
-/// More items in one answer than any model makes.
-const MAX_ITEMS: usize = 4096;
+/// More items in one answer than any model makes: they are what grows of a reader's state.
+const MAX_ITEMS: usize = 1024;
 
 /// What is known of the stream so far: a few numbers for each item, no text.
 #[derive(Default)]
@@ -75,6 +76,26 @@ enum Phase {
     FinalAnswer,
 }
 
+record!(Reader { started, over, next_part, open, items, any_calls } rest { losses });
+variants!(Open {
+    0 = Nothing,
+    1 = Words { item, index, refusal, part },
+    2 = Thought { item, index, form, part },
+    3 = Calls,
+});
+record!(ItemState {
+    index,
+    done,
+    call,
+    call_is_open,
+    any_arguments,
+    contents,
+    summaries,
+    annotations,
+    phase,
+});
+variants!(Phase { 0 = Commentary, 1 = FinalAnswer });
+
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: StreamFrame<'a>, events: &mut Events<'a>) {
         if self.over || frame.data.trim_ascii().is_empty() {
@@ -102,6 +123,10 @@ impl StreamReader for Reader {
 
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        wire::save(Dialect::OpenAiResponses, self, out);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::model::{
     Envelope, Error, ErrorKind, Event, Losses, Start, Stop, StopReason, StreamWriter, Text, Usage,
 };
-use crate::write::Object;
+use crate::write::{Object, typed_event};
 
 use super::output::Output;
 use super::shell::{Shell, State};
@@ -135,7 +135,7 @@ impl Writer {
     fn error(&mut self, fault: &Error<'_>, out: &mut Vec<u8>) {
         self.over = true;
         if !self.started {
-            return Output::bare_event("error", out, |event| error::write_event(fault, event));
+            return typed_event("error", out, |event| error::write_event(fault, event));
         }
         let (items, usage) = (self.output.joined(), self.usage);
         let state = State {

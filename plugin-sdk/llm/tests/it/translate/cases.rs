@@ -1,5 +1,5 @@
 //! Translations written by hand, as data: `cases/<name>.json` for each name below. A case runs as it stands, and with
-//! its «texts» and ‹ids› replaced at random, so that none of them can be looked up; a stream is split at every byte.
+//! its «texts» and ‹ids› replaced at random, so that none of them can be looked up; a stream is split at every byte. What is read crosses as bytes, too.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -234,6 +234,7 @@ fn request(case: &Value, from: &dyn Codec, to: &dyn Codec) {
         ..Asked::default()
     };
     let read = from.read_request(&body, &asked).expect("a request");
+    crate::wire::judge::crosses(&read.value, &target(case));
     let Written {
         bytes,
         headers,
@@ -287,6 +288,7 @@ fn refused(case: &Value, from: &dyn Codec, to: &dyn Codec) {
 
 fn answer(case: &Value, from: &dyn Codec, to: &dyn Codec) {
     let body = bytes(&case["body"]);
+    crate::wire::judge::answer_crosses(&body, from);
     let read = match from.read_answer(&body) {
         Ok(read) => read,
         Err(error) => {
@@ -319,6 +321,7 @@ fn stream(case: &Value, from: &dyn Codec, to: &dyn Codec, seed: u64) {
             ),
         }
     }
+    crate::wire::judge::stream_crosses(&sent, from);
     let envelope = envelope(case);
     let whole = translated(from, to, &envelope, [&sent[..]]);
     let told: Vec<Value> = frames_of(&whole.written)
@@ -380,6 +383,7 @@ fn error(case: &Value, from: &dyn Codec, to: &dyn Codec) {
     let status = u16::try_from(case["status"].as_u64().expect("a status")).expect("a status");
     let body = bytes(&case["body"]);
     let error = from.read_error(status, None, &body);
+    crate::wire::judge::error_crosses(&error);
     same(&to.write_error(&error), &case["expect"]);
     let expected = case["expect_status"].as_u64().unwrap_or(status.into());
     assert_eq!(u64::from(to.error_status(&error)), expected, "status");

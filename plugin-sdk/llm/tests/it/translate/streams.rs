@@ -80,7 +80,7 @@ pub fn assembled(from: &dyn Codec, stream: &[u8]) -> Assembled {
     translated(from, from, &ENVELOPE, [stream]).assembled
 }
 
-fn each_frame<'p>(
+pub fn each_frame<'p>(
     framing: Framing,
     pieces: impl IntoIterator<Item = &'p [u8]>,
     mut each: impl FnMut(StreamFrame<'_>),

@@ -6,7 +6,7 @@ mod message;
 mod thought;
 
 use crate::model::{Content, Delta, Dialect, Json, Losses, Media, MediaKind, Part, Source, Text};
-use crate::write::{Object, object};
+use crate::write::{Object, object, typed_event};
 
 use super::{NO_SUCH, ONLY_OWN};
 use call::Call;
@@ -75,22 +75,10 @@ impl Output {
         };
         let number = *sequence;
         *sequence = number.saturating_add(1);
-        Output::bare_event(kind, out, |object| {
+        typed_event(kind, out, |object| {
             object.count("sequence_number", number);
             write(object);
         });
-    }
-
-    /// An event without a number, for what does not know which is the next.
-    pub fn bare_event(kind: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Object<'_>)) {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(kind.as_bytes());
-        out.extend_from_slice(b"\ndata: ");
-        object(out, |object| {
-            object.str("type", kind);
-            write(object);
-        });
-        out.extend_from_slice(b"\n\n");
     }
 
     /// All items, with commas between them. What is open is not in it.
