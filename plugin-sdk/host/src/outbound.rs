@@ -1,5 +1,6 @@
 //! Calls that plugins make: which hosts an operator lists, which addresses a name may lead to, and what is handed to
-//! whoever embeds this crate to be sent. No socket is opened here.
+//! whoever embeds this crate to be sent. No socket is opened here. The rules hold for whatever else goes out on the word of
+//! somebody who is not trusted.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -204,7 +205,21 @@ impl HttpRule {
         is_named || is_public(address) || self.reach.iter().any(|block| block.contains(address))
     }
 
-    fn allows(&self, url: &Url) -> bool {
+    /// For a host that is on no list: its own port is the only one, and it leads to public addresses and those of `reach`
+    /// alone, also where it is an address itself. None where there is no host, or another scheme than http and https.
+    pub fn of_stranger(url: &Url, reach: &[AddressBlock]) -> Option<HttpRule> {
+        Some(HttpRule {
+            tls: tls_of(url)?,
+            host: HostPattern::Name(bare_host(url)?.into()),
+            port: url.port_or_known_default()?,
+            headers: Vec::new(),
+            reach: reach.to_vec(),
+            ca_pem: None,
+        })
+    }
+
+    /// Whether a URL is at this rule's host and port.
+    pub fn allows(&self, url: &Url) -> bool {
         let same_host = match (&self.host, url.host()) {
             (HostPattern::Name(ours), Some(Host::Domain(theirs))) => **ours == *theirs,
             (HostPattern::Below(ours), Some(Host::Domain(theirs))) => theirs
@@ -265,6 +280,28 @@ const NOT_A_PLUGINS: [&str; 11] = [
     "upgrade",
 ];
 
+impl OutboundCall {
+    /// A GET without a body and without headers but the rule's; none where the URL has no host.
+    pub fn get(
+        rule: Arc<HttpRule>,
+        url: &Url,
+        within: Duration,
+        most_response_bytes: usize,
+    ) -> Option<OutboundCall> {
+        Some(OutboundCall {
+            host: bare_host(url)?,
+            authority: url[Position::BeforeHost..Position::AfterPort].to_owned(),
+            method: Method::GET,
+            path: url[Position::BeforePath..Position::AfterQuery].to_owned(),
+            headers: rule.headers.clone(),
+            body: Bytes::new(),
+            rule,
+            within,
+            most_response_bytes,
+        })
+    }
+}
+
 impl HttpTerms {
     /// The call that a guest asks for, if it may be made.
     pub(crate) fn admit(&self, asked: Asked, within: Duration) -> Result<OutboundCall, HttpError> {
@@ -287,16 +324,12 @@ impl HttpTerms {
         if matches!(method, Method::CONNECT | Method::TRACE) {
             return Err(HttpError::Invalid);
         }
+        let plain = OutboundCall::get(rule.clone(), &url, within, self.limits.response_bytes);
         Ok(OutboundCall {
-            rule: rule.clone(),
-            host: bare_host(&url).ok_or(HttpError::Invalid)?,
-            authority: url[Position::BeforeHost..Position::AfterPort].to_owned(),
             method,
-            path: url[Position::BeforePath..Position::AfterQuery].to_owned(),
             headers: headers(rule, asked.headers)?,
             body: asked.body.into(),
-            within,
-            most_response_bytes: self.limits.response_bytes,
+            ..plain.ok_or(HttpError::Invalid)?
         })
     }
 }
@@ -606,6 +639,15 @@ mod tests {
         for apart in set_apart {
             assert!(!named.may_reach(address(apart)), "{apart}");
         }
+        let stranger = |url: &str| HttpRule::of_stranger(&Url::parse(url).unwrap(), &[]).unwrap();
+        for apart in set_apart {
+            assert!(
+                !stranger("https://cdn.example.org/a.png").may_reach(address(apart)),
+                "{apart}"
+            );
+        }
+        let own = stranger("http://2130706433/");
+        assert!(!own.may_reach(address("127.0.0.1")) && own.may_reach(address("93.184.215.14")));
         let sidecar = HttpRule::parse("http://127.0.0.1:8181").unwrap();
         assert!(sidecar.may_reach(address("127.0.0.1")) && !sidecar.may_reach(address("127.0.0.2")));
         let block = AddressBlock {

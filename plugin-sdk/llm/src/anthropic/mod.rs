@@ -23,8 +23,8 @@ pub use count::{read_count, read_count_request, write_count, write_count_request
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Read, Request, StreamReader, StreamWriter,
-    Target, Written,
+    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Media, Read, Request, StreamReader,
+    StreamWriter, Target, Written,
 };
 use crate::wire;
 
@@ -43,6 +43,14 @@ impl Codec for AnthropicMessages {
 
     fn read_request<'a>(&self, body: &'a [u8], asked: &Asked<'a>) -> Result<Read<Request<'a>>, BodyError> {
         request_read::read(body, asked, request_read::Purpose::Answer)
+    }
+
+    fn needs_bytes(&self, media: &Media<'_>, target: &Target<'_>) -> bool {
+        source::needs_bytes(media, target)
+    }
+
+    fn reads_document(&self, media: &Media<'_>) -> bool {
+        source::reads_document(media)
     }
 
     fn write_request(&self, request: &Request<'_>, target: &Target<'_>) -> Result<Written, BodyError> {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 use crate::fault::{Fault, Within};
-use crate::model::{Maker, Media, MediaKind, Source, Text, is_base64};
+use crate::model::{ClaudeHost, Maker, Media, MediaKind, Source, Target, Text, is_base64};
 use crate::read::Reader;
 use crate::write::Object;
 
@@ -51,6 +51,29 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<(Source<'a>, Option<Te
         _ => Source::Native(whole),
     };
     Ok((source, media_type))
+}
+
+/// Whether Claude would take the bytes of what is at a URL: Anthropic fetches images and PDFs, other hosts nothing.
+pub(super) fn needs_bytes(media: &Media<'_>, target: &Target<'_>) -> bool {
+    let fetches = target.fetches_urls && target.claude_host == ClaudeHost::Anthropic;
+    match media.kind {
+        MediaKind::Image => !fetches,
+        MediaKind::Document => !fetches || media.document_type().is_some_and(|of| of.is_text()),
+        MediaKind::Audio | MediaKind::Video => false,
+    }
+}
+
+/// Whether a document's type is one that Claude takes; what nobody said counts as a PDF.
+pub(super) fn reads_document(media: &Media<'_>) -> bool {
+    let Source::Base64(_) = &media.source else {
+        return true;
+    };
+    let media_type = media
+        .media_type
+        .as_ref()
+        .map_or("application/pdf".into(), Text::get);
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence == "application/pdf" || is_text(essence)
 }
 
 /// How a medium goes to Claude.
@@ -132,12 +155,7 @@ fn document<'m, 'a>(media: &'m Media<'a>, data: &'m Text<'a>) -> Result<Sent<'m,
             data,
         });
     }
-    let is_text = essence.starts_with("text/")
-        || matches!(
-            essence,
-            "application/json" | "application/xml" | "application/yaml" | "application/x-yaml"
-        );
-    if !is_text {
+    if !is_text(essence) {
         return Err(Fault::unsupported(
             "",
             "is a file that is neither a PDF nor a text",
@@ -147,6 +165,16 @@ fn document<'m, 'a>(media: &'m Media<'a>, data: &'m Text<'a>) -> Result<Sent<'m,
         Some(text) => Ok(Sent::Text(Text::plain(text))),
         None => Err(Fault::invalid("", "is a text that is not UTF-8 in base64")),
     }
+}
+
+fn is_text(essence: &str) -> bool {
+    const TEXTS: [&str; 4] = [
+        "application/json",
+        "application/xml",
+        "application/yaml",
+        "application/x-yaml",
+    ];
+    essence.starts_with("text/") || TEXTS.contains(&essence)
 }
 
 fn decoded(base64: &str) -> Option<String> {

@@ -165,7 +165,7 @@ fn no_text() -> Fault {
     )
 }
 
-fn is_text(media: &Media<'_>) -> bool {
+pub(super) fn is_text(media: &Media<'_>) -> bool {
     let Some(media_type) = media.media_type.as_ref().map(Text::get) else {
         return false;
     };

@@ -20,8 +20,8 @@ mod usage;
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Read, Request, StreamReader,
-    StreamWriter, Target, Written,
+    Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Media, MediaKind, Read, Request,
+    Source, StreamReader, StreamWriter, Target, Written,
 };
 use crate::wire;
 
@@ -46,6 +46,19 @@ impl Codec for Cohere {
 
     fn read_request<'a>(&self, body: &'a [u8], asked: &Asked<'a>) -> Result<Read<Request<'a>>, BodyError> {
         request_read::read(body, asked)
+    }
+
+    fn needs_bytes(&self, media: &Media<'_>, target: &Target<'_>) -> bool {
+        match media.kind {
+            MediaKind::Image => !target.fetches_urls,
+            MediaKind::Document => true,
+            MediaKind::Audio | MediaKind::Video => false,
+        }
+    }
+
+    /// Its documents are texts.
+    fn reads_document(&self, media: &Media<'_>) -> bool {
+        documents::is_text(media) || !matches!(media.source, Source::Base64(_))
     }
 
     fn write_request(&self, request: &Request<'_>, target: &Target<'_>) -> Result<Written, BodyError> {

@@ -69,6 +69,16 @@ pub(super) fn is_upload(uri: &str) -> bool {
     uri.starts_with("files/") || uri.contains("generativelanguage.googleapis.com/") && uri.contains("/files/")
 }
 
+pub(super) fn is_youtube(media: &Media<'_>) -> bool {
+    const HOSTS: [&str; 4] = ["www.youtube.com/", "youtube.com/", "m.youtube.com/", "youtu.be/"];
+    let Source::Url(url) = &media.source else {
+        return false;
+    };
+    let url = url.get();
+    let place = url.split_once("://").map_or("", |(_, place)| place);
+    HOSTS.iter().any(|host| place.starts_with(host))
+}
+
 fn media<'a>(source: Source<'a>, media_type: Option<Text<'a>>, title: Option<Text<'a>>) -> Content<'a> {
     let named = media_type.as_ref().map(Text::get);
     let kind = match named.as_deref().unwrap_or_default() {

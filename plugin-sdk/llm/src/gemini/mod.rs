@@ -40,8 +40,8 @@ mod usage;
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Read, Request, StreamReader, StreamWriter,
-    Target, Written,
+    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Media, Read, Request, Source, StreamReader,
+    StreamWriter, Target, Written,
 };
 use crate::wire;
 
@@ -75,6 +75,15 @@ impl Codec for Gemini {
 
     fn check_portable(&self, request: &Request<'_>) -> Result<(), BodyError> {
         request_read::check_portable(request)
+    }
+
+    /// Pages of YouTube are taken as they are: what is there is no video file.
+    fn needs_bytes(&self, media: &Media<'_>, target: &Target<'_>) -> bool {
+        !target.fetches_urls && !data::is_youtube(media)
+    }
+
+    fn reads_document(&self, media: &Media<'_>) -> bool {
+        !matches!(media.source, Source::Text(_) | Source::Parts(_))
     }
 
     fn write_request(&self, request: &Request<'_>, target: &Target<'_>) -> Result<Written, BodyError> {

@@ -245,7 +245,7 @@ impl<'w, 'a> Conversation<'w, 'a> {
         let why = match &media.source {
             _ if self.own => return Ok(()),
             Source::Base64(_) => return Ok(()),
-            Source::Url(_) if self.target.fetches_urls => return Ok(()),
+            Source::Url(_) if self.target.fetches_urls || data::is_youtube(media) => return Ok(()),
             Source::Url(_) => "is media by URL, which the provider does not fetch: send it as base64",
             Source::File { id, maker } => {
                 let google = *maker == Some(Maker::Google);

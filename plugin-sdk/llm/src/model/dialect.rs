@@ -1,7 +1,7 @@
 //! What a dialect has to be able to do. Each is one folder, one type that implements [`Codec`], and one line in
 //! [`CODECS`].
 
-use super::{Answer, Asked, Envelope, Error, Event, Events, Losses, Read, Request, Target, Written};
+use super::{Answer, Asked, Envelope, Error, Event, Events, Losses, Media, Read, Request, Target, Written};
 use crate::fault::BodyError;
 
 /// The dialects that the gateway knows.
@@ -82,6 +82,16 @@ pub trait Codec: Sync {
     /// What answers repeat of a request of this dialect, for [`Envelope::repeated`]; none where they repeat nothing.
     fn repeated(&self, _request: &Request<'_>) -> Option<String> {
         None
+    }
+
+    /// Whether media at a URL of the web would be taken if their bytes were there, and are not by their URL.
+    fn needs_bytes(&self, _media: &Media<'_>, target: &Target<'_>) -> bool {
+        !target.fetches_urls
+    }
+
+    /// Whether it has a part for a document that is there with its bytes or its text.
+    fn reads_document(&self, _media: &Media<'_>) -> bool {
+        true
     }
 
     /// Writes a request for a provider.

@@ -45,6 +45,64 @@ pub enum Source<'a> {
     Native(Json<'a>),
 }
 
+/// What kind of file a document is, as far as it matters to who reads it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum DocumentType {
+    Pdf,
+    Html,
+    /// Any other text: plain, Markdown, CSV, JSON, XML, source code.
+    Text,
+    /// A word processor's, a spreadsheet, an archive.
+    Other,
+}
+
+impl DocumentType {
+    /// Of a media type, with or without parameters; none for one that says nothing.
+    pub fn of_media_type(media_type: &str) -> Option<DocumentType> {
+        let essence = media_type.split(';').next().unwrap_or_default();
+        let essence = essence.trim().to_ascii_lowercase();
+        Some(match &*essence {
+            "" | "application/octet-stream" | "binary/octet-stream" => return None,
+            "application/pdf" | "application/x-pdf" => DocumentType::Pdf,
+            "text/html" | "application/xhtml+xml" => DocumentType::Html,
+            "application/json"
+            | "application/xml"
+            | "application/yaml"
+            | "application/x-yaml"
+            | "application/javascript"
+            | "application/x-javascript"
+            | "application/toml"
+            | "application/x-ndjson"
+            | "application/sql"
+            | "application/x-sh" => DocumentType::Text,
+            text if text.starts_with("text/") || text.ends_with("+json") || text.ends_with("+xml") => {
+                DocumentType::Text
+            }
+            _ => DocumentType::Other,
+        })
+    }
+
+    /// Of a file's name, by its extension; none for one that nobody knows.
+    pub fn of_name(name: &str) -> Option<DocumentType> {
+        let (_, extension) = name.rsplit_once('.')?;
+        Some(match &*extension.to_ascii_lowercase() {
+            "pdf" => DocumentType::Pdf,
+            "html" | "htm" | "xhtml" => DocumentType::Html,
+            "txt" | "md" | "markdown" | "csv" | "tsv" | "json" | "jsonl" | "xml" | "yaml" | "yml"
+            | "toml" | "log" | "rst" | "tex" | "sql" | "css" | "js" | "ts" | "py" | "rs" | "go" | "java"
+            | "c" | "h" | "cpp" | "sh" => DocumentType::Text,
+            "doc" | "docx" | "xls" | "xlsx" | "ppt" | "pptx" | "odt" | "ods" | "rtf" | "epub" | "zip" => {
+                DocumentType::Other
+            }
+            _ => return None,
+        })
+    }
+
+    pub fn is_text(self) -> bool {
+        matches!(self, DocumentType::Html | DocumentType::Text)
+    }
+}
+
 impl<'a> Media<'a> {
     pub fn new(kind: MediaKind, source: Source<'a>) -> Media<'a> {
         Media {
@@ -89,6 +147,24 @@ impl<'a> Media<'a> {
         true
     }
 
+    /// What kind of file a document is: by what is said of it, by its first bytes, by its name. None for other media, and
+    /// where nothing tells.
+    pub fn document_type(&self) -> Option<DocumentType> {
+        if self.kind != MediaKind::Document {
+            return None;
+        }
+        let said = self.media_type.as_ref().map(Text::get);
+        let said = said.and_then(|said| DocumentType::of_media_type(&said));
+        said.or_else(|| match &self.source {
+            Source::Text(_) | Source::Parts(_) => Some(DocumentType::Text),
+            // `%PDF-` in base64
+            Source::Base64(data) if data.get().starts_with("JVBERi") => Some(DocumentType::Pdf),
+            Source::Url(url) => DocumentType::of_name(path_of(&url.get())),
+            _ => None,
+        })
+        .or_else(|| DocumentType::of_name(&self.title.as_ref()?.get()))
+    }
+
     pub fn into_owned(self) -> Media<'static> {
         Media {
             kind: self.kind,
@@ -117,6 +193,11 @@ impl Source<'_> {
             Source::Native(json) => Source::Native(json.into_owned()),
         }
     }
+}
+
+/// A URL without what stands behind its path.
+fn path_of(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// The media type (maybe empty) and the base64 of a data URL. The literal is cut where it stands unless a part of the

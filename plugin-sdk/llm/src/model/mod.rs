@@ -47,7 +47,7 @@ pub use facts::{
     Asked, CacheMarks, ClaudeHost, Envelope, Read, ReasoningField, ReasoningSupport, Target, Written,
 };
 pub use loss::{Loss, LossKind, Losses, MAX_LOSSES};
-pub use media::{Media, MediaKind, Source, is_base64};
+pub use media::{DocumentType, Media, MediaKind, Source, is_base64};
 pub use message::{Message, Place};
 pub use names::{Names, Restorer};
 pub(crate) use names::{hash, tamed};

@@ -13,6 +13,7 @@ mod gemini;
 mod json;
 mod judge;
 mod make;
+mod media;
 mod recorded;
 mod request;
 mod request_edits;

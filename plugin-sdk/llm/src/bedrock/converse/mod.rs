@@ -26,8 +26,8 @@ mod usage;
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Read, Request, StreamReader, StreamWriter,
-    Target, Written,
+    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Media, Read, Request, StreamReader,
+    StreamWriter, Target, Written,
 };
 use crate::wire;
 
@@ -49,6 +49,11 @@ impl Codec for BedrockConverse {
 
     fn read_request<'a>(&self, body: &'a [u8], asked: &Asked<'a>) -> Result<Read<Request<'a>>, BodyError> {
         request_read::read(body, asked)
+    }
+
+    /// Converse fetches from S3 alone.
+    fn needs_bytes(&self, _media: &Media<'_>, _target: &Target<'_>) -> bool {
+        true
     }
 
     fn write_request(&self, request: &Request<'_>, target: &Target<'_>) -> Result<Written, BodyError> {

@@ -256,11 +256,7 @@ impl<'w> Messages<'w> {
                 "names a file that was uploaded to another provider",
             ));
         }
-        // only OpenRouter's likes fetch documents
-        if matches!(media.source, Source::Url(_))
-            && !self.own
-            && self.target.reasoning_field != ReasoningField::Details
-        {
+        if matches!(media.source, Source::Url(_)) && !self.own && !fetches_documents(self.target) {
             return Err(Fault::unsupported(
                 "",
                 "is a document by URL, which has to be sent as base64",
@@ -652,6 +648,20 @@ pub(super) fn write_call(call: &ToolCall<'_>, part: &Part<'_>, object: &mut Obje
 }
 
 /// Where Gemini's OpenAI-like surface has it, and clients that keep unknown members bring it back (PAIN E02).
+/// Whether the bytes have to stand in the message. Audio has no URL here.
+pub(super) fn needs_bytes(media: &Media<'_>, target: &Target<'_>) -> bool {
+    match media.kind {
+        MediaKind::Image | MediaKind::Video => !target.fetches_urls,
+        MediaKind::Audio => true,
+        MediaKind::Document => !target.fetches_urls || !fetches_documents(target),
+    }
+}
+
+/// Only OpenRouter's likes do.
+fn fetches_documents(target: &Target<'_>) -> bool {
+    target.reasoning_field == ReasoningField::Details
+}
+
 pub(super) fn write_signature(data: &Text<'_>, object: &mut Object<'_>) {
     object.object("extra_content", |extra| {
         extra.object("google", |google| google.text("thought_signature", data));

@@ -20,7 +20,7 @@ mod usage;
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Read, Request, StreamReader,
+    Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Media, Read, Request, StreamReader,
     StreamWriter, Target, Written,
 };
 use crate::wire;
@@ -40,6 +40,17 @@ impl Codec for OpenAiChat {
 
     fn read_request<'a>(&self, body: &'a [u8], asked: &Asked<'a>) -> Result<Read<Request<'a>>, BodyError> {
         request_read::read(body, asked)
+    }
+
+    fn needs_bytes(&self, media: &Media<'_>, target: &Target<'_>) -> bool {
+        message_write::needs_bytes(media, target)
+    }
+
+    /// OpenAI's own models read PDFs; any other text goes as words.
+    fn reads_document(&self, media: &Media<'_>) -> bool {
+        media
+            .document_type()
+            .is_none_or(|media_type| !media_type.is_text())
     }
 
     fn write_request(&self, request: &Request<'_>, target: &Target<'_>) -> Result<Written, BodyError> {
