@@ -17,6 +17,7 @@ use penstock_plugin_host::{
 use crate::fault::{ErrorMark, Fault};
 use crate::state::catalogue::Offer;
 use crate::state::counters::Held;
+use crate::state::media::Got;
 use crate::state::snapshot::{Caller, Snapshot, Target};
 
 /// One request, from its first byte to its record.
@@ -182,6 +183,8 @@ pub struct Dispatched {
     pub attempts: Vec<Attempt>,
     /// What the attempt under way could not say in the provider's dialect: names of fields.
     pub dropped: Vec<Box<str>>,
+    /// What its media had to become for its targets.
+    pub media: Got,
     /// The target whose answer went to the caller.
     pub served_by: Option<Served>,
 }

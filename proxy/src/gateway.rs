@@ -1,6 +1,7 @@
 //! The life of one connection and of one request: a few lines per stage, in the order a request meets them. What each
 //! stage decides is its own business; that every request is settled exactly once is this file's.
 
+mod media;
 pub mod realtime;
 
 use std::net::{IpAddr, SocketAddr};
@@ -27,9 +28,11 @@ use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
 use crate::chain;
 use crate::dispatch::attempt::{self, Failed};
+use crate::dispatch::document::Documents;
+use crate::dispatch::fetch::Fetcher;
 use crate::dispatch::plan::{self, Plan, Planned, Step};
+use crate::dispatch::route as routing;
 use crate::dispatch::upstream::{Upstream, Upstreams};
-use crate::dispatch::{outgoing, route as routing};
 use crate::exchange::{Attempt, Ending, Exchange, Kind, Outcome, Served, Terms, TurnedAway};
 use crate::fault::{Fault, Result};
 use crate::relay::downstream::{Downstream, Stop};
@@ -51,6 +54,8 @@ pub struct Gateway {
     pub state: Arc<State>,
     pub upstreams: Arc<Upstreams>,
     pub realtime: realtime::Realtime,
+    pub fetcher: Fetcher,
+    pub documents: Documents,
 }
 
 /// One client connection.
@@ -511,7 +516,10 @@ impl Gateway {
         step: &Step,
         terms: Terms,
     ) -> std::result::Result<Option<Failed>, Told> {
-        let (mut outgoing, terms) = outgoing::for_step(exchange, step, terms)?;
+        let (mut outgoing, terms) = match self.request_for(down, exchange, step, terms).await? {
+            Ok(made) => made,
+            Err(failed) => return Ok(Some(failed)),
+        };
         exchange.dispatched.dropped = std::mem::take(&mut outgoing.dropped);
         let begun = Instant::now();
         let under_way = step.planned.health.begin();

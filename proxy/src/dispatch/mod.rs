@@ -2,12 +2,17 @@
 
 pub mod attempt;
 pub mod credentials;
+pub mod document;
 pub mod egress;
+pub mod fetch;
+pub mod media;
 pub mod names;
 pub mod outbound;
 pub mod outgoing;
 pub mod plan;
 pub mod route;
+pub mod signatures;
+pub mod sniff;
 pub mod translate;
 pub mod trust;
 pub mod upstream;

@@ -10,7 +10,7 @@ use penstock_plugin_host::{HttpError, HttpResponse, Outbound as Calls, OutboundC
 use crate::dispatch::outgoing::{Outgoing, OutgoingBody};
 use crate::dispatch::upstream::{self, Upstream, Upstreams};
 use crate::state::answer::{Interrupted, Source};
-use crate::state::snapshot::{Auth, Provider, Timeouts, Trust};
+use crate::state::snapshot::{Auth, MediaTaken, Provider, Timeouts, Trust};
 
 /// Connections for plugins. None is shared with providers: what a plugin does to its own cannot meet a caller's.
 #[derive(Default)]
@@ -32,6 +32,11 @@ impl Calls for Outbound {
 
 async fn make(upstreams: &Arc<Upstreams>, call: OutboundCall) -> Result<HttpResponse, HttpError> {
     let most_bytes = call.most_response_bytes;
+    read(open(upstreams, call).await?, most_bytes).await
+}
+
+/// Sends a call and waits for the response's head. The address that was looked at is the one that is connected to.
+pub async fn open(upstreams: &Arc<Upstreams>, call: OutboundCall) -> Result<Box<Upstream>, HttpError> {
     let (service, timeouts) = service(&call);
     let rule = call.rule.clone();
     let outgoing = outgoing(call)?;
@@ -39,7 +44,7 @@ async fn make(upstreams: &Arc<Upstreams>, call: OutboundCall) -> Result<HttpResp
     let sent = upstreams
         .send_where(&service, &timeouts, &outgoing, &may_reach)
         .await;
-    read(sent.map_err(|fault| error_of(&fault.code))?, most_bytes).await
+    sent.map_err(|fault| error_of(&fault.code))
 }
 
 /// What the wire knows of the other side, as if it were a provider.
@@ -68,6 +73,7 @@ fn service(call: &OutboundCall) -> (Provider, Timeouts) {
         },
         connect_proxy: None,
         timeouts,
+        media: MediaTaken::default(),
     };
     (service, timeouts)
 }

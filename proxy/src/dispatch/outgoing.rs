@@ -1,5 +1,7 @@
 //! The request as it goes to a provider: path, headers and body of one attempt, as plain bytes. It opens nothing.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use penstock_llm::model::Dialect;
@@ -9,10 +11,12 @@ use penstock_plugin_host::CallBody;
 
 use crate::accept::named;
 use crate::dispatch::plan::Step;
-use crate::dispatch::translate;
+use crate::dispatch::translate::{self, Means, Remembered};
 use crate::exchange::{Exchange, Terms};
 use crate::fault::{Fault, Result};
 use crate::state::answer::Translation;
+use crate::state::media::Want;
+use crate::state::signatures::{self, Vault};
 use crate::state::snapshot::{Auth, Credential, Provider};
 
 /// What a caller's SDK may tell a provider (APIS.md 9.10). Everything else stays here: credentials and framing above all.
@@ -85,24 +89,48 @@ impl OutgoingBody {
     }
 }
 
-/// The request of one attempt at a call, and what its relay has to know.
-pub fn for_step(exchange: &Exchange, step: &Step, terms: Terms) -> Result<(Outgoing, Terms)> {
+/// The request of one attempt at a call, and what its relay has to know; none while something is wanted for it.
+pub fn for_step(
+    exchange: &Exchange,
+    step: &Step,
+    terms: Terms,
+    vault: &Arc<Vault>,
+    wants: &mut Vec<Want>,
+) -> Result<Option<(Outgoing, Terms)>> {
     match exchange.admitted.call.as_ref().map(|call| &call.body) {
-        Some(CallBody::Json(request)) => read_call(exchange, step, terms, request),
+        Some(CallBody::Json(request)) => read_call(exchange, step, terms, request, vault, wants),
         Some(CallBody::Raw(body)) => match exchange.accepted.page {
-            Some(page) => Ok((named_call(exchange, step, page, body)?, terms)),
-            None => Ok((raw_call(exchange, step, body)?, terms)),
+            Some(page) => Ok(Some((named_call(exchange, step, page, body)?, terms))),
+            None => Ok(Some((raw_call(exchange, step, body)?, terms))),
         },
         None => Err(Fault::ours(500, "internal", "the call has no body")),
     }
 }
 
-fn read_call(exchange: &Exchange, step: &Step, terms: Terms, request: &Request) -> Result<(Outgoing, Terms)> {
+fn read_call(
+    exchange: &Exchange,
+    step: &Step,
+    terms: Terms,
+    request: &Request,
+    vault: &Arc<Vault>,
+    wants: &mut Vec<Want>,
+) -> Result<Option<(Outgoing, Terms)>> {
     let provider = &step.planned.target.provider;
     let operation = request.operation();
     let speaks = translate::spoken_to(provider, terms.dialect);
     if operation == Operation::Chat && speaks != terms.dialect {
-        return Ok((translated_call(exchange, step, request, speaks)?, terms));
+        let remembered = remembered(exchange, vault);
+        let made = translated_call(exchange, step, request, speaks, remembered, wants)?;
+        return Ok(made.map(|outgoing| (outgoing, terms)));
+    }
+    if operation == Operation::Chat && translate::may_lack(request, &step.planned.target) {
+        let made = translated_call(exchange, step, request, speaks, None, wants)?;
+        if let Some(outgoing) = made {
+            return Ok(Some((in_own_words(outgoing), terms_of_own(request, terms))));
+        }
+        if !wants.is_empty() {
+            return Ok(None);
+        }
     }
     let ask_usage = provider.usage_option && request.stream() && operation.generates();
     let outbound = request.outbound(&step.planned.model, ask_usage);
@@ -124,7 +152,23 @@ fn read_call(exchange: &Exchange, step: &Step, terms: Terms, request: &Request) 
         translation: None,
         dropped: Vec::new(),
     };
-    Ok((outgoing, terms))
+    Ok(Some((outgoing, terms)))
+}
+
+/// A call that was written anew in its caller's own dialect: its answer goes on as it comes.
+fn in_own_words(outgoing: Outgoing) -> Outgoing {
+    Outgoing {
+        translation: None,
+        ..outgoing
+    }
+}
+
+/// Streams that are written anew are asked for their usage.
+fn terms_of_own(request: &Request, terms: Terms) -> Terms {
+    Terms {
+        hide_usage: request.stream() && !request.usage_asked() && terms.dialect == Dialect::OpenAiChat,
+        ..terms
+    }
 }
 
 /// The path of a call that goes on in the caller's own dialect.
@@ -135,11 +179,37 @@ fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Reque
     }
 }
 
+/// What is kept for a caller that may not bring it back.
+fn remembered<'e>(exchange: &'e Exchange, vault: &'e Arc<Vault>) -> Option<Remembered<'e>> {
+    if signatures::come_back(exchange.accepted.dialect) {
+        return None;
+    }
+    Some(Remembered {
+        vault: vault.while_kept(&exchange.snapshot.signatures)?,
+        caller: &exchange.admitted.caller.as_ref()?.name,
+    })
+}
+
 /// A call in another dialect than the caller's.
-fn translated_call(exchange: &Exchange, step: &Step, request: &Request, speaks: Dialect) -> Result<Outgoing> {
+fn translated_call(
+    exchange: &Exchange,
+    step: &Step,
+    request: &Request,
+    speaks: Dialect,
+    remembered: Option<Remembered<'_>>,
+    wants: &mut Vec<Want>,
+) -> Result<Option<Outgoing>> {
     let target = &step.planned.target;
     let from_caller = &exchange.accepted.headers.0;
-    let made = translate::translated(request, target, &step.planned.model, speaks, from_caller)?;
+    let model = &step.planned.model;
+    let means = Means {
+        remembered,
+        got: &exchange.dispatched.media,
+        may_fetch: exchange.snapshot.fetch.enabled,
+        as_words: exchange.snapshot.documents_as_words,
+    };
+    let made = translate::translated(request, target, model, speaks, from_caller, means, wants)?;
+    let Some(made) = made else { return Ok(None) };
     let json = HeaderValue::from_static("application/json");
     let mut headers = headers_in(speaks, step, from_caller, Some(json))?;
     headers.retain(|(name, _)| !made.headers.iter().any(|(own, _)| own == name));
@@ -156,9 +226,10 @@ fn translated_call(exchange: &Exchange, step: &Step, request: &Request, speaks: 
         repeated: made.repeated,
         input_estimate: Some(TokenCount::estimated(exchange.prompt_bytes()).0),
         most_bytes: exchange.snapshot.limits.decompressed_bytes,
+        keeping: made.keeping,
     };
     let path = translate::path(speaks, &step.planned.model, made.streams);
-    Ok(Outgoing {
+    Ok(Some(Outgoing {
         method: Method::POST,
         path: format!("{}{path}", target.provider.base_path),
         headers,
@@ -166,7 +237,7 @@ fn translated_call(exchange: &Exchange, step: &Step, request: &Request, speaks: 
         is_raw: false,
         translation: Some(Box::new(translation)),
         dropped: made.dropped,
-    })
+    }))
 }
 
 /// The headers for a dialect: those that its API demands are there, whoever says them.

@@ -10,6 +10,7 @@ pub mod pass;
 pub mod realtime;
 pub mod replay;
 pub mod reply;
+pub mod signatures;
 pub mod stage;
 pub mod stream;
 pub mod translate;

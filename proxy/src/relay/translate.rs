@@ -13,6 +13,7 @@ use penstock_llm::model::{
 use penstock_llm::usage::Usage;
 
 use crate::relay::frames::{self, Frames};
+use crate::relay::signatures::Collector;
 use crate::state::answer::{Interrupted, Source, Translation};
 use crate::state::inflate::{self, Inflater};
 
@@ -45,6 +46,7 @@ struct Stream {
     frames: Frames,
     inflater: Option<Inflater>,
     reader: Box<dyn StreamReader>,
+    collector: Option<Box<Collector>>,
     out: Out,
     /// Written, and not taken yet.
     ready: VecDeque<Bytes>,
@@ -93,6 +95,7 @@ impl<S: Source> Translated<S> {
                 frames: Frames::new(framing),
                 inflater: Inflater::new(&coding, terms.most_bytes).ok()?,
                 reader: from.stream_reader(),
+                collector: collector(&terms),
                 out: match terms.streamed {
                     true => Out::Events(to.stream_writer(&terms.envelope())),
                     false => Out::Answer(Box::new(Gathered {
@@ -232,7 +235,10 @@ impl Whole {
         let plain = inflate::whole(&self.coding, taken, self.terms.most_bytes).await;
         let plain = plain.map_err(|_| Interrupted::Broken("the answer cannot be decompressed".to_owned()))?;
         let written = match self.from.read_answer(&plain) {
-            Ok(read) => {
+            Ok(mut read) => {
+                if let Some(mut collector) = collector(&self.terms) {
+                    collector.see_whole(&mut read.value);
+                }
                 self.losses = read.losses;
                 Written {
                     usage: read.value.usage,
@@ -299,7 +305,7 @@ impl Stream {
         let was_cut = events.iter().any(|event| matches!(event, Event::Error(_)));
         // a stream that was cut off has no end here either: the relay sees that it is not complete
         events.retain(|event| !matches!(event, Event::Error(_)));
-        self.write(&events, usage);
+        self.write(&mut events, usage);
         match &mut self.out {
             Out::Answer(_) if was_cut => Err(Interrupted::Broken("the stream ended early".to_owned())),
             Out::Answer(gathered) => {
@@ -320,7 +326,10 @@ impl Stream {
             let mut events = Events::new();
             self.reader.read(seen, &mut events);
             let mut out = Vec::new();
-            for event in &events {
+            for event in &mut events {
+                if let Some(collector) = &mut self.collector {
+                    collector.see(event);
+                }
                 note(event, usage);
                 self.out.take(event, &mut out);
             }
@@ -331,9 +340,12 @@ impl Stream {
         Ok(())
     }
 
-    fn write(&mut self, events: &[Event<'_>], usage: &mut Option<ModelUsage>) {
+    fn write(&mut self, events: &mut [Event<'_>], usage: &mut Option<ModelUsage>) {
         let mut out = Vec::new();
         for event in events {
+            if let Some(collector) = &mut self.collector {
+                collector.see(event);
+            }
             note(event, usage);
             self.out.take(event, &mut out);
         }
@@ -364,6 +376,11 @@ impl Gathered {
             Assembled::Broken(_, error) => self.to.write_error(&error).into(),
         }
     }
+}
+
+fn collector(terms: &Translation) -> Option<Box<Collector>> {
+    let keeping = terms.keeping.as_deref()?.clone();
+    Some(Box::new(Collector::new(keeping, &terms.id)))
 }
 
 fn note(event: &Event<'_>, usage: &mut Option<ModelUsage>) {

@@ -11,6 +11,7 @@ use crate::fault::ErrorMark;
 use crate::settle::json::Object;
 use crate::settle::usage;
 use crate::state::clock;
+use crate::state::media::Note;
 
 /// A record has about a kilobyte, and a chain of plugins another.
 const USUAL_LENGTH: usize = 2048;
@@ -24,6 +25,9 @@ pub fn line(exchange: &Exchange) -> Vec<u8> {
         record.objects("attempts", &exchange.dispatched.attempts, attempt);
         if !exchange.dispatched.dropped.is_empty() {
             record.texts("dropped", &exchange.dispatched.dropped);
+        }
+        if !exchange.dispatched.media.notes.is_empty() {
+            record.objects("media", &exchange.dispatched.media.notes, media);
         }
         record.objects("plugins", &exchange.plugins, plugin);
         let (usage, source) = usage::of(exchange);
@@ -133,6 +137,15 @@ fn attempt(attempt: &Attempt, line: &mut Object<'_>) {
     if let Some(reason) = &attempt.reason {
         line.text("reason", reason);
     }
+}
+
+fn media(note: &Note, line: &mut Object<'_>) {
+    line.text("field", &note.field);
+    line.word("what", note.what);
+    line.text_or_null("host", note.host.as_deref());
+    line.word("outcome", note.outcome);
+    line.number("bytes", note.bytes as u64);
+    line.number("us", micros(note.took));
 }
 
 fn plugin(run: &PluginRun, line: &mut Object<'_>) {

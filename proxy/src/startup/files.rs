@@ -37,6 +37,11 @@ pub struct Gateway {
     /// cut connections that are silent for 30 to 60 s.
     pub keep_alive_ms: Field<u64>,
     pub idempotency: Field<Idempotency>,
+    pub signatures: Field<Signatures>,
+    pub fetch: Field<Fetch>,
+    /// What becomes of documents that a model does not read: `text` (default) sends the words of PDFs, web pages and texts,
+    /// `refuse` refuses the call.
+    pub documents: Field<Documents>,
     /// One JSON line for every request: `stdout`, `none` or a path. Default `stdout`. Changes need a restart.
     pub record: Field<String>,
     /// Where `component: guard-secrets` is found as `guard-secrets.wasm`. Default: the environment variable
@@ -152,6 +157,51 @@ pub struct Idempotency {
     pub entries: Field<u64>,
     /// Default 64 MiB.
     pub bytes: Field<Size>,
+}
+
+/// Media at URLs, for providers that do not fetch them: the gateway does, and sends the bytes. No address is connected to
+/// that only this machine or its network can reach, unless `hosts` names it.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fetch {
+    /// Default false: a gateway that connects to where callers say is a decision.
+    pub enabled: Field<bool>,
+    /// `https://images.example.org`, `https://*.example.org`, `http://10.0.0.7:8080`: nothing else is fetched from. Default:
+    /// every public host, at ports 80 and 443.
+    pub hosts: List<String>,
+    /// Default 20 MiB: what providers take of one image or document.
+    pub item_bytes: Field<Size>,
+    /// All that one call names. Default 50 MiB, as for its body.
+    pub call_bytes: Field<Size>,
+    /// URLs of one call. Default 20.
+    pub items: Field<u64>,
+    /// Under way in the whole process; more wait their turn. Default 32. Changes need a restart.
+    pub at_once: Field<u64>,
+    /// Default 3, each looked at like the URL itself.
+    pub redirects: Field<u64>,
+    /// For one URL from its turn to its last byte. Default 10000.
+    pub deadline_ms: Field<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Documents {
+    Text,
+    Refuse,
+}
+
+/// Signed thoughts of Claude and signatures of Gemini's calls, which these models want back with the next turn and clients
+/// of OpenAI's dialect drop. They are kept in memory, for the key that they were made for, and put back.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Signatures {
+    /// Default true. They hold what a model thought: false where nothing of a call may outlive it.
+    pub keep: Field<bool>,
+    /// Default 64 MiB: some ten thousand turns. Changes need a restart.
+    pub bytes: Field<Size>,
+    /// How long a turn may take. Default 3600000: somebody has to look at what the model wants to do. Changes need a
+    /// restart.
+    pub ttl_ms: Field<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -314,6 +364,10 @@ pub struct Provider {
     /// An HTTP proxy to reach it by, `http://proxy:3128`; one with a user and password as `env:NAME` or `file:path`.
     pub connect_proxy: Field<String>,
     pub timeouts: Field<Timeouts>,
+    /// Whether it fetches media by URL itself. Default: as its dialect's own API does.
+    pub fetches_urls: Field<bool>,
+    /// Whether its models read PDFs and other documents. Default true: false for models that know words and images alone.
+    pub reads_documents: Field<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -347,6 +401,10 @@ pub struct Target {
     /// Default: unknown.
     pub price: Field<Price>,
     pub timeouts: Field<Timeouts>,
+    /// Default: as the provider's.
+    pub fetches_urls: Field<bool>,
+    /// Default: as the provider's.
+    pub reads_documents: Field<bool>,
 }
 
 #[derive(Default, Deserialize)]

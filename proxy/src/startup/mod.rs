@@ -24,6 +24,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use penstock_plugin_host::{Capability, EngineSettings, PluginEngine};
 
+use crate::dispatch::document;
 use crate::dispatch::outbound::Outbound;
 use crate::startup::certificates::Certificates;
 use crate::startup::chain::Chain;
@@ -126,6 +127,8 @@ pub struct Startup {
     pub engine: PluginEngine,
     /// Start it to follow changes of the files.
     pub reload: Reloader,
+    /// The program that reads documents.
+    pub document_reader: PathBuf,
 }
 
 impl Startup {
@@ -162,6 +165,8 @@ pub fn load(
         &mut seen,
     )?;
     reading.log_warnings();
+    let named = environment.variable("PENSTOCK_DOCUMENTS").map(PathBuf::from);
+    let document_reader = named.unwrap_or_else(document::usual_reader);
     let Reading {
         checked,
         chain,
@@ -197,6 +202,7 @@ pub fn load(
         certificates,
         engine,
         reload,
+        document_reader,
     })
 }
 

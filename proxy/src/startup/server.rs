@@ -26,6 +26,8 @@ use tokio::sync::watch;
 use crate::accept::listen::Front;
 use crate::accept::proxy_protocol;
 use crate::admin::Admin;
+use crate::dispatch::document::Documents;
+use crate::dispatch::fetch::Fetcher;
 use crate::dispatch::upstream::Upstreams;
 use crate::gateway::Gateway;
 use crate::startup::certificates::Certificates;
@@ -36,6 +38,7 @@ use crate::state::State;
 use crate::state::idempotency::Repeats;
 use crate::state::metrics::Metrics;
 use crate::state::records::Records;
+use crate::state::signatures::Vault;
 use crate::state::snapshot::Snapshot;
 
 /// How long a stopping process waits for what is in flight: as long as the longest answers take.
@@ -71,6 +74,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         snapshot,
         certificates,
         reload,
+        document_reader,
         ..
     } = startup;
     let metrics = Arc::new(Metrics::default());
@@ -82,6 +86,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         turned_away: Default::default(),
         records: Records::open(&settings.record, metrics.records_dropped.clone())?,
         repeats: Repeats::new(&snapshot.load().idempotency),
+        signatures: Arc::new(Vault::new(&snapshot.load().signatures)),
         metrics,
         snapshot: snapshot.clone(),
     });
@@ -94,6 +99,8 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         state: state.clone(),
         upstreams: Arc::new(Upstreams::default()),
         realtime: Default::default(),
+        fetcher: Fetcher::default(),
+        documents: Documents::new(document_reader),
     });
     let (stop, stopping) = watch::channel(false);
     let (stop_pages, stopping_pages) = watch::channel(false);

@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use penstock_llm::model::{Dialect, Envelope};
 use penstock_llm::usage::Usage;
 
+use crate::state::signatures::Keeping;
+
 /// A head before it is written.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -39,6 +41,8 @@ pub struct Translation {
     /// Tokens of the request, roughly: for dialects that tell them before the provider has.
     pub input_estimate: Option<u64>,
     pub most_bytes: usize,
+    /// Where what the caller may not bring back is kept.
+    pub keeping: Option<Box<Keeping>>,
 }
 
 impl Translation {

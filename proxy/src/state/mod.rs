@@ -8,12 +8,14 @@ pub mod generations;
 pub mod health;
 pub mod idempotency;
 pub mod inflate;
+pub mod media;
 pub mod meters;
 pub mod metrics;
 pub mod quota;
 pub mod records;
 pub mod scrub;
 pub mod secret;
+pub mod signatures;
 pub mod snapshot;
 
 use std::sync::Arc;
@@ -36,4 +38,5 @@ pub struct State {
     /// Of records about what never became a request.
     pub turned_away: quota::Quota,
     pub repeats: idempotency::Repeats,
+    pub signatures: Arc<signatures::Vault>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use penstock_llm::model::Dialect;
-use penstock_plugin_host::Plugin;
+use penstock_plugin_host::{HttpRule, Plugin};
 
 use crate::state::health::HealthHandle;
 use crate::state::meters::Meters;
@@ -26,6 +26,10 @@ pub struct Snapshot {
     pub trusted_proxies: Vec<Network>,
     pub cors: Option<Cors>,
     pub idempotency: Idempotency,
+    pub signatures: Signatures,
+    pub fetch: Fetch,
+    /// Documents that a model does not read go as their words; otherwise they are refused.
+    pub documents_as_words: bool,
     pub callers: Callers,
     pub models: Models,
     /// By name: the first path segment of the raw pass-through, too.
@@ -74,6 +78,46 @@ pub struct Idempotency {
     pub window: Duration,
     pub entries: u64,
     pub bytes: u64,
+}
+
+/// How what callers do not bring back of their answers is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signatures {
+    pub keep: bool,
+    pub bytes: u64,
+    pub ttl: Duration,
+}
+
+/// Where media may be fetched from that callers name by a URL, and how much.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    pub enabled: bool,
+    /// None for every public host.
+    pub hosts: Option<Vec<Arc<HttpRule>>>,
+    pub item_bytes: usize,
+    /// All that one call names.
+    pub call_bytes: usize,
+    pub items: usize,
+    /// In the whole process.
+    pub at_once: usize,
+    pub redirects: usize,
+    /// For one item, all its redirects and its turn included.
+    pub deadline: Duration,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            hosts: None,
+            item_bytes: 20 << 20,
+            call_bytes: 50 << 20,
+            items: 20,
+            at_once: 32,
+            redirects: 3,
+            deadline: Duration::from_secs(10),
+        }
+    }
 }
 
 /// The keys that may call, by the hash of the key.
@@ -260,6 +304,7 @@ impl Model {
             weight: 1,
             price: None,
             timeouts: provider.timeouts,
+            media: MediaTaken::default(),
             health: HealthHandle::default(),
         };
         let pattern = ModelPattern::Exact(model.into());
@@ -283,10 +328,28 @@ pub struct Target {
     pub weight: u32,
     pub price: Option<Price>,
     pub timeouts: Timeouts,
+    pub media: MediaTaken,
     pub health: HealthHandle,
 }
 
+/// Which media are taken; none where nobody said, and then as it is usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaTaken {
+    /// By URL.
+    pub fetches_urls: Option<bool>,
+    pub reads_documents: Option<bool>,
+}
+
 impl Target {
+    pub fn fetches_urls(&self) -> Option<bool> {
+        self.media.fetches_urls.or(self.provider.media.fetches_urls)
+    }
+
+    pub fn reads_documents(&self) -> bool {
+        let said = self.media.reads_documents.or(self.provider.media.reads_documents);
+        said.unwrap_or(true)
+    }
+
     /// The model name to send, for a call that asked for `asked` by way of `pattern`.
     pub fn upstream_model(&self, pattern: &ModelPattern, asked: &str) -> Arc<str> {
         match (self.model.strip_suffix('*'), pattern.rest(asked)) {
@@ -337,6 +400,7 @@ pub struct Provider {
     /// An HTTP proxy to reach it by, with CONNECT.
     pub connect_proxy: Option<ConnectProxy>,
     pub timeouts: Timeouts,
+    pub media: MediaTaken,
 }
 
 impl Provider {

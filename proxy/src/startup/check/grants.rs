@@ -120,7 +120,7 @@ impl Checker<'_> {
         }
     }
 
-    fn rule_of(
+    pub(super) fn rule_of(
         &mut self,
         text: &str,
         mark: Mark,

@@ -2,6 +2,7 @@
 //! is `chain`'s; what the keys of the file are, `files`'.
 
 mod callers;
+mod fetch;
 mod grants;
 mod listening;
 mod models;
@@ -26,7 +27,7 @@ use crate::startup::shape::Field;
 use crate::startup::sources::{Environment, Seen, reason};
 use crate::state::clock;
 use crate::state::meters::Meters;
-use crate::state::snapshot::{Idempotency, Limits, Models, RecordSink, Snapshot, Timeouts};
+use crate::state::snapshot::{Idempotency, Limits, Models, RecordSink, Signatures, Snapshot, Timeouts};
 
 pub use plugins::PluginPlan;
 
@@ -87,6 +88,14 @@ impl Checker<'_> {
                     .as_ref()
                     .unwrap_or(&files::Idempotency::default()),
             ),
+            signatures: self.signatures(
+                file.signatures
+                    .value
+                    .as_ref()
+                    .unwrap_or(&files::Signatures::default()),
+            ),
+            fetch: self.fetch(file.fetch.value.as_ref().unwrap_or(&files::Fetch::default())),
+            documents_as_words: file.documents.value != Some(files::Documents::Refuse),
             callers,
             models: Models::new(models),
             providers: providers.available,
@@ -137,6 +146,14 @@ impl Checker<'_> {
             window: Duration::from_millis(self.number(&file.window_ms, 600_000, 0, 7 * MAX_MS)),
             entries: self.number(&file.entries, 10_000, 1, 100_000_000),
             bytes: self.size(&file.bytes, 64 << 20, 1, MAX_BYTES) as u64,
+        }
+    }
+
+    fn signatures(&mut self, file: &files::Signatures) -> Signatures {
+        Signatures {
+            keep: file.keep.value.unwrap_or(true),
+            bytes: self.size(&file.bytes, 64 << 20, 1, MAX_BYTES) as u64,
+            ttl: Duration::from_millis(self.number(&file.ttl_ms, 3_600_000, 1, 7 * MAX_MS)),
         }
     }
 

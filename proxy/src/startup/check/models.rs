@@ -8,7 +8,7 @@ use crate::startup::files;
 use crate::startup::problem::{Mark, suggestion};
 use crate::startup::shape::Field;
 use crate::state::health::HealthHandle;
-use crate::state::snapshot::{Model, ModelPattern, Price, Target};
+use crate::state::snapshot::{MediaTaken, Model, ModelPattern, Price, Target};
 
 /// A weight above this says nothing that a smaller one would not.
 const MAX_WEIGHT: u64 = 1_000_000;
@@ -152,6 +152,10 @@ impl Checker<'_> {
             weight: u32::try_from(weight).unwrap_or(1),
             price,
             timeouts,
+            media: MediaTaken {
+                fetches_urls: file.fetches_urls.value,
+                reads_documents: file.reads_documents.value,
+            },
             health: HealthHandle::default(),
         })
     }

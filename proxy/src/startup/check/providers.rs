@@ -15,7 +15,7 @@ use crate::startup::secrets::{Missing, Reference};
 use crate::startup::shape::{Entries, Field};
 use crate::state::health::HealthHandle;
 use crate::state::secret::Secret;
-use crate::state::snapshot::{Auth, Credential, Provider, Timeouts, Trust};
+use crate::state::snapshot::{Auth, Credential, MediaTaken, Provider, Timeouts, Trust};
 
 /// The providers by what became of them.
 #[derive(Default)]
@@ -162,6 +162,10 @@ impl Checker<'_> {
             credentials: Vec::new(),
             auth,
             usage_option: file.usage_option.value.unwrap_or(true),
+            media: MediaTaken {
+                fetches_urls: file.fetches_urls.value,
+                reads_documents: file.reads_documents.value,
+            },
             headers,
             http2,
             trust,

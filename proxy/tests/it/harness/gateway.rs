@@ -54,7 +54,10 @@ impl Gateway {
         log::start();
         super::tls::install_provider();
         let loaded = startup::load(ConfigSource::File(path), Some(engine()), environment());
-        let startup = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        let mut startup = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        if let Some(reader) = document_reader() {
+            startup.document_reader = reader;
+        }
         let running = server::start(startup).expect("the gateway starts");
         let address = running.addresses[0];
         Gateway {
@@ -172,6 +175,17 @@ fn drop_running(running: Option<Running>) {
     if let Some(running) = running {
         running.drain(Duration::ZERO);
     }
+}
+
+/// The program that reads documents, where it was built; without it the tests that need it are skipped, and say so.
+pub fn document_reader() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/documents");
+    let built = ["release", "debug"].map(|profile| root.join(profile).join("penstock-documents"));
+    let built = built.into_iter().find(|path| path.is_file());
+    if built.is_none() {
+        println!("skipped: target/documents/release/penstock-documents is not built");
+    }
+    built
 }
 
 /// Only lines that are complete.
