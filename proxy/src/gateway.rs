@@ -30,6 +30,7 @@ use crate::chain;
 use crate::dispatch::attempt::{self, Failed};
 use crate::dispatch::document::Documents;
 use crate::dispatch::fetch::Fetcher;
+use crate::dispatch::identity::Identities;
 use crate::dispatch::plan::{self, Plan, Planned, Step};
 use crate::dispatch::route as routing;
 use crate::dispatch::upstream::{Upstream, Upstreams};
@@ -53,6 +54,7 @@ use crate::state::snapshot::{Model, Provider};
 pub struct Gateway {
     pub state: Arc<State>,
     pub upstreams: Arc<Upstreams>,
+    pub identities: Arc<Identities>,
     pub realtime: realtime::Realtime,
     pub fetcher: Fetcher,
     pub documents: Documents,
@@ -524,8 +526,15 @@ impl Gateway {
         let begun = Instant::now();
         let under_way = step.planned.health.begin();
         exchange.dispatched.attempts.push(step.attempt());
-        let sent = pin!(attempt::send(&self.upstreams, step, &outgoing));
-        let sent = down.wait(sent).await;
+        let sent = {
+            let sent = pin!(attempt::send(
+                &self.upstreams,
+                &self.identities,
+                step,
+                &mut outgoing
+            ));
+            down.wait(sent).await
+        };
         exchange.relayed.upstream_wait += begun.elapsed();
         let relayed = match sent {
             Ok(Ok(upstream)) => {

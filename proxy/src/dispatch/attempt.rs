@@ -9,13 +9,16 @@ use penstock_llm::model::{self, Codec, Dialect, ErrorKind};
 use penstock_llm::openai::ErrorView;
 
 use crate::dispatch::credentials::REFUSED_REST;
-use crate::dispatch::outgoing::Outgoing;
+use crate::dispatch::identity::{self, Held, Identities};
+use crate::dispatch::outgoing::{self, Outgoing};
 use crate::dispatch::plan::Step;
 use crate::dispatch::upstream::{Upstream, Upstreams};
 use crate::exchange::{Attempt, Outcome};
 use crate::fault::{AttemptMark, Cause, Fault, Verbatim};
 use crate::state::answer::Source;
+use crate::state::identity::Identity;
 use crate::state::inflate;
+use crate::state::lease::Unavailable;
 
 /// How much of a provider's error is read.
 const MOST_ERROR_BYTES: usize = 256 * 1024;
@@ -25,6 +28,9 @@ const MOST_WORDS: usize = 1000;
 
 /// The longest rest a provider can ask for: a mistaken hour must not take a target out of service.
 const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// How long a credential without a token is left alone, where there is another one.
+const NO_TOKEN_REST: Duration = Duration::from_secs(5);
 
 /// An attempt that did not give an answer to relay.
 #[derive(Debug)]
@@ -44,17 +50,85 @@ impl Failed {
 /// Sends a call to one target. An `Ok` has a status of 2xx and a body that nobody has read.
 pub async fn send(
     upstreams: &Arc<Upstreams>,
+    identities: &Arc<Identities>,
+    step: &Step,
+    outgoing: &mut Outgoing,
+) -> std::result::Result<Box<Upstream>, Failed> {
+    let upstream = match step.identity() {
+        None => sent(upstreams, step, outgoing).await?,
+        // Boxed: what is rare must not make every call's state larger.
+        Some(identity) => Box::pin(send_with_token(upstreams, identities, step, identity, outgoing)).await?,
+    };
+    match upstream.status() {
+        200..=299 => Ok(upstream),
+        status if outgoing.is_raw && !matches!(status, 300..=399 | 401..=403) => Ok(upstream),
+        // Boxed, likewise.
+        status => Err(Box::pin(refused(step, outgoing, upstream, status)).await),
+    }
+}
+
+async fn sent(
+    upstreams: &Arc<Upstreams>,
     step: &Step,
     outgoing: &Outgoing,
 ) -> std::result::Result<Box<Upstream>, Failed> {
     let target = &step.planned.target;
     let sent = upstreams.send(&target.provider, &target.timeouts, outgoing).await;
-    let upstream = sent.map_err(|fault| unanswered(step, fault))?;
-    match upstream.status() {
-        200..=299 => Ok(upstream),
-        status if outgoing.is_raw && !matches!(status, 300..=399 | 401..=403) => Ok(upstream),
-        // Boxed: what is rare must not make every call's state larger.
-        status => Err(Box::pin(refused(step, outgoing, upstream, status)).await),
+    sent.map_err(|fault| unanswered(step, fault))
+}
+
+/// A token that the provider does not take is got anew, once: it may have been revoked before its time.
+async fn send_with_token(
+    upstreams: &Arc<Upstreams>,
+    identities: &Arc<Identities>,
+    step: &Step,
+    identity: &Arc<Identity>,
+    outgoing: &mut Outgoing,
+) -> std::result::Result<Box<Upstream>, Failed> {
+    let token = authorize(identities, step, identity, outgoing).await?;
+    let upstream = sent(upstreams, step, outgoing).await?;
+    let is_refused = matches!(upstream.status(), 401 | 403) && !identity.is_fixed();
+    if !is_refused || !identity.lease.refused(&token, identity.clock.now_ms()) {
+        return Ok(upstream);
+    }
+    upstream.finish().await;
+    authorize(identities, step, identity, outgoing).await?;
+    sent(upstreams, step, outgoing).await
+}
+
+/// Puts the token of the moment on a request, and gives it.
+pub async fn authorize(
+    identities: &Arc<Identities>,
+    step: &Step,
+    identity: &Arc<Identity>,
+    outgoing: &mut Outgoing,
+) -> std::result::Result<Held, Failed> {
+    let patience = step.planned.target.timeouts.first_byte;
+    let token = identities.token(identity, patience).await;
+    let token = token.map_err(|Unavailable(why)| without_token(step, &why))?;
+    if !identity::authorize(identity, &token.value, outgoing) {
+        let fault = outgoing::unusable_credential(&step.planned.target.provider);
+        return Err(credential_failed(fault));
+    }
+    Ok(token)
+}
+
+/// The token's trouble is the gateway's own, as a refused credential is.
+fn without_token(step: &Step, why: &str) -> Failed {
+    step.credential.health.rest(NO_TOKEN_REST);
+    step.planned.health.failed();
+    let name = &step.planned.target.provider.name;
+    let message =
+        format!("there is no token to show to provider {name} at the moment; tell the gateway's operator");
+    let fault = Fault::provider(502, "upstream_credentials_unavailable", message).with_detail(why);
+    credential_failed(fault)
+}
+
+fn credential_failed(fault: Box<Fault>) -> Failed {
+    Failed {
+        fault,
+        outcome: Outcome::Credential,
+        status: None,
     }
 }
 

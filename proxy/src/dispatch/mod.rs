@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod document;
 pub mod egress;
 pub mod fetch;
+pub mod identity;
 pub mod media;
 pub mod names;
 pub mod outbound;

@@ -16,8 +16,9 @@ use crate::exchange::{Exchange, Terms};
 use crate::fault::{Fault, Result};
 use crate::state::answer::Translation;
 use crate::state::media::Want;
+use crate::state::secret::Secret;
 use crate::state::signatures::{self, Vault};
-use crate::state::snapshot::{Auth, Credential, Provider};
+use crate::state::snapshot::{Auth, Proof, Provider};
 
 /// What a caller's SDK may tell a provider (APIS.md 9.10). Everything else stays here: credentials and framing above all.
 const FORWARDED: &[&str] = &[
@@ -312,6 +313,14 @@ pub fn handshake(exchange: &Exchange, step: &Step, protocols: Option<HeaderValue
     })
 }
 
+/// The key of this try; none where a token or a signature stands in its place.
+fn key(step: &Step) -> Option<&Secret> {
+    match &step.credential.credential.as_ref()?.proof {
+        Proof::Key(secret) => Some(secret),
+        Proof::Identity(_) => None,
+    }
+}
+
 /// For a query's value; `/` and `:`, which are common in names of models, may stand there as they are.
 pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -326,7 +335,7 @@ pub(super) fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-fn unusable_credential(provider: &Provider) -> Box<Fault> {
+pub(super) fn unusable_credential(provider: &Provider) -> Box<Fault> {
     let message = format!(
         "the credential of provider {} cannot be sent in a header",
         provider.name
@@ -358,8 +367,8 @@ fn headers(step: &Step, from_caller: &HeaderMap, content_type: Option<HeaderValu
         HeaderValue::from_static(concat!("penstock/", env!("CARGO_PKG_VERSION"))),
     ));
     headers.extend(content_type.map(|value| (header::CONTENT_TYPE, value)));
-    if let Some(credential) = &step.credential.credential
-        && let Some((name, value)) = authorization(&provider.auth, credential)
+    if let Some(secret) = key(step)
+        && let Some((name, value)) = authorization(&provider.auth, secret)
     {
         headers.push((name, value.ok_or_else(unusable)?));
     }
@@ -373,8 +382,8 @@ fn headers(step: &Step, from_caller: &HeaderMap, content_type: Option<HeaderValu
     Ok(headers)
 }
 
-fn authorization(auth: &Auth, credential: &Credential) -> Option<(HeaderName, Option<HeaderValue>)> {
-    let secret = credential.secret.expose();
+fn authorization(auth: &Auth, secret: &Secret) -> Option<(HeaderName, Option<HeaderValue>)> {
+    let secret = secret.expose();
     let (name, text) = match auth {
         Auth::Bearer => (header::AUTHORIZATION, format!("Bearer {secret}")),
         Auth::Header(name) => (name.clone(), secret.to_owned()),

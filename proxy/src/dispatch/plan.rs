@@ -11,7 +11,8 @@ use crate::dispatch::credentials::{self, Chosen};
 use crate::fault::{Fault, Result};
 use crate::state::clock;
 use crate::state::health::{Health, TargetHealth};
-use crate::state::snapshot::{Model, Target};
+use crate::state::identity::Identity;
+use crate::state::snapshot::{Model, Proof, Target};
 
 /// Tries at one call, over all targets and credentials: enough for any sane list, an end for a mad one.
 const MOST_STEPS: usize = 16;
@@ -34,6 +35,14 @@ pub struct Step {
 }
 
 impl Step {
+    /// Who the gateway is to the provider, where tokens or signatures say so.
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        match &self.credential.credential.as_ref()?.proof {
+            Proof::Identity(identity) => Some(identity),
+            Proof::Key(_) => None,
+        }
+    }
+
     /// What the provider said, without the secrets that this try shows it.
     pub fn scrubbed(&self, said: Bytes) -> Bytes {
         let credential = self.credential.credential.as_ref();

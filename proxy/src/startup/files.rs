@@ -4,6 +4,8 @@
 //! Paths are relative to the folder of the configuration file. Times end in their unit. Sizes are bytes, or text with a
 //! unit (`50MB`, `64KiB`). Secrets are never in the file: `env:NAME` and `file:path` say where they are.
 
+mod credentials;
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -12,6 +14,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::startup::amounts::{Size, Usd};
 use crate::startup::shape::{Entries, Field};
+
+pub use credentials::{Aws, Azure, Cloud, Credential, Google};
 
 pub type List<T> = Field<Vec<Field<T>>>;
 
@@ -344,9 +348,11 @@ pub struct Provider {
     /// What it is spoken to in, what it does best first: `openai-chat` (default), `openai-responses`,
     /// `anthropic-messages`, `gemini`, `bedrock-converse`, `cohere`.
     pub dialects: List<String>,
-    /// Keys, each as `env:NAME` or `file:path`; several are used in turn.
-    pub credentials: List<String>,
-    /// How a key is shown: `bearer` (default), `none`, or `{header: api-key}`.
+    /// Keys, each as `env:NAME` or `file:path`, or who the gateway is at a cloud: `{aws: ..}`, `{google: ..}`,
+    /// `{azure: ..}`. Several are used in turn.
+    pub credentials: List<Credential>,
+    /// How a key is shown: `bearer` (default), `none`, or `{header: api-key}`. The identities of clouds have
+    /// ways of their own.
     pub auth: Field<Auth>,
     /// A provider whose keys are not there is left out, with its targets, instead of refusing the file. Default false.
     pub optional: Field<bool>,

@@ -16,6 +16,7 @@ mod shape;
 mod sources;
 mod yaml;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ use crate::startup::problem::{Findings, Mark, Problem, Problems};
 use crate::startup::reload::Reloader;
 use crate::startup::sources::{Seen, reason};
 use crate::state::clock;
-use crate::state::snapshot::{Models, RecordSink, Snapshot};
+use crate::state::snapshot::{Models, Provider, RecordSink, Snapshot};
 
 pub use sources::Environment;
 
@@ -277,11 +278,17 @@ struct Before<'a> {
     chain: &'a Chain,
     /// Since when there are its models.
     models: Option<&'a Models>,
+    /// Their tokens.
+    providers: Option<&'a HashMap<Arc<str>, Arc<Provider>>>,
 }
 
 impl<'a> Before<'a> {
     fn nothing(chain: &'a Chain) -> Self {
-        Self { chain, models: None }
+        Self {
+            chain,
+            models: None,
+            providers: None,
+        }
     }
 }
 
@@ -316,6 +323,7 @@ fn read(
         seen,
         now_ms: clock::now_ms(),
         known: before.models,
+        before: before.providers,
     };
     let mut checked = checker.check(&file);
     let plans = std::mem::take(&mut checked.plugins);

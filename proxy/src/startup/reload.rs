@@ -74,6 +74,7 @@ impl Reloader {
             &Before {
                 chain: &self.chain,
                 models: Some(&before.models),
+                providers: Some(&before.providers),
             },
             &mut seen,
         );

@@ -49,8 +49,32 @@ impl Reference {
 
     /// The secret itself, without the line end that editors put after it.
     pub fn read(&self, environment: &Environment, seen: &mut Seen) -> Result<Secret, Missing> {
-        let text = match self {
-            Self::Variable(name) => environment.variable(name).ok_or_else(|| Missing::unset(name))?,
+        let text = self.text(environment, seen)?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        match text {
+            "" => Err(self.empty()),
+            // What cannot stand in a header can neither be sent nor be presented.
+            _ if !text.bytes().all(|b| b.is_ascii_graphic()) => Err(Missing::wrong(
+                format!("{} holds blanks, line ends or letters outside ASCII", self.name()),
+                "a key is one word",
+            )),
+            _ => Ok(Secret::new(text)),
+        }
+    }
+
+    /// A secret of several lines: a document, a key in PEM.
+    pub fn read_document(&self, environment: &Environment, seen: &mut Seen) -> Result<Secret, Missing> {
+        let text = self.text(environment, seen)?;
+        if text.trim().is_empty() {
+            return Err(self.empty());
+        }
+        Ok(Secret::new(text))
+    }
+
+    fn text(&self, environment: &Environment, seen: &mut Seen) -> Result<String, Missing> {
+        match self {
+            Self::Variable(name) => environment.variable(name).ok_or_else(|| Missing::unset(name)),
             Self::File(path) => {
                 let content = seen.read(path).map_err(|error| Missing {
                     is_unset: error.kind() == std::io::ErrorKind::NotFound,
@@ -60,22 +84,15 @@ impl Reference {
                     )
                 })?;
                 let not_text = |_| Missing::wrong(format!("{}: not text", path.display()), "");
-                String::from_utf8(content).map_err(not_text)?
+                String::from_utf8(content).map_err(not_text)
             }
-        };
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        match text {
-            "" => Err(Missing {
-                is_unset: true,
-                ..Missing::wrong(format!("{} is empty", self.name()), "put the key into it")
-            }),
-            // What cannot stand in a header can neither be sent nor be presented.
-            _ if !text.bytes().all(|b| b.is_ascii_graphic()) => Err(Missing::wrong(
-                format!("{} holds blanks, line ends or letters outside ASCII", self.name()),
-                "a key is one word",
-            )),
-            _ => Ok(Secret::new(text)),
+        }
+    }
+
+    fn empty(&self) -> Missing {
+        Missing {
+            is_unset: true,
+            ..Missing::wrong(format!("{} is empty", self.name()), "put the key into it")
         }
     }
 

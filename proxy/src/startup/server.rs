@@ -28,6 +28,7 @@ use crate::accept::proxy_protocol;
 use crate::admin::Admin;
 use crate::dispatch::document::Documents;
 use crate::dispatch::fetch::Fetcher;
+use crate::dispatch::identity::Identities;
 use crate::dispatch::upstream::Upstreams;
 use crate::gateway::Gateway;
 use crate::startup::certificates::Certificates;
@@ -95,9 +96,11 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         state: state.clone(),
         snapshot,
     }))?;
+    let upstreams = Arc::new(Upstreams::default());
     let gateway = Arc::new(Gateway {
+        identities: Arc::new(Identities::new(&upstreams, &state.metrics)),
         state: state.clone(),
-        upstreams: Arc::new(Upstreams::default()),
+        upstreams,
         realtime: Default::default(),
         fetcher: Fetcher::default(),
         documents: Documents::new(document_reader),

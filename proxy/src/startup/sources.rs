@@ -11,10 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-/// The process's environment variables, or a test's.
+use crate::state::clock::Clock;
+
+/// The process's environment variables and clock, or a test's.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     instead: Option<Arc<HashMap<String, String>>>,
+    clock: Clock,
 }
 
 impl Environment {
@@ -28,7 +31,18 @@ impl Environment {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Self {
             instead: Some(Arc::new(variables.into_iter().map(own).collect())),
+            clock: Clock::default(),
         }
+    }
+
+    /// The same variables with another clock for tokens.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What tokens expire by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// A variable's value; one that is not UTF-8 counts as not set.

@@ -1,12 +1,34 @@
 //! Wall-clock time as plain numbers, and its spelling in records. Durations are measured with `Instant`, never with this.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970-01-01 UTC; 0 for a clock before that.
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where the time of tokens comes from: the system's clock, or one that is set by hand.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    by_hand: Option<Arc<AtomicU64>>,
+}
+
+impl Clock {
+    /// Shows the milliseconds since 1970 that stand in `ms`, and goes on when they do.
+    pub fn by_hand(ms: Arc<AtomicU64>) -> Self {
+        Self { by_hand: Some(ms) }
+    }
+
+    /// Milliseconds since 1970-01-01 UTC.
+    pub fn now_ms(&self) -> u64 {
+        self.by_hand
+            .as_ref()
+            .map_or_else(now_ms, |ms| ms.load(Ordering::SeqCst))
+    }
 }
 
 /// A moment as `2026-03-01T12:00:00.250Z` (RFC 3339). Written by hand, since every record has one.

@@ -30,6 +30,7 @@ pub struct Metrics {
     pub first_token: Histogram,
     pub between_tokens: Histogram,
     pub attempts: IntCounterVec,
+    pub credential_renewals: IntCounterVec,
     pub tokens: IntCounterVec,
     pub plugin_seconds: HistogramVec,
     pub plugin_verdicts: IntCounterVec,
@@ -96,6 +97,12 @@ impl Metrics {
                 "penstock_attempts_total",
                 "tries at a provider",
                 &["provider", "outcome"],
+            ),
+            credential_renewals: counters(
+                &r,
+                "penstock_credential_renewals_total",
+                "tokens fetched to show to providers, first ones too",
+                &["provider", "cloud", "outcome"],
             ),
             tokens: counters(
                 &r,

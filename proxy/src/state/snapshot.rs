@@ -11,6 +11,7 @@ use penstock_llm::model::Dialect;
 use penstock_plugin_host::{HttpRule, Plugin};
 
 use crate::state::health::HealthHandle;
+use crate::state::identity::Identity;
 use crate::state::meters::Meters;
 use crate::state::scrub::scrub;
 use crate::state::secret::{KeyHash, Secret};
@@ -410,21 +411,42 @@ impl Provider {
         let used = self.credentials.iter().filter(|one| one.position == credential);
         let own = self.headers.iter().map(|(_, value)| value);
         let own = own.filter(|value| value.is_sensitive());
-        used.map(|one| one.secret.expose())
-            .chain(own.filter_map(|value| value.to_str().ok()))
+        let said = used.fold(said, |said, one| one.proof.scrubbed(said));
+        own.filter_map(|value| value.to_str().ok())
             .fold(said, |said, secret| scrub(secret, said))
     }
 }
 
-/// One key of a provider. `position` is how records and metrics name it.
+/// One credential of a provider. `position` is how records and metrics name it.
 #[derive(Clone, Debug)]
 pub struct Credential {
     pub position: u32,
-    pub secret: Secret,
+    pub proof: Proof,
     pub health: HealthHandle,
 }
 
-/// How a credential is presented.
+/// What the gateway proves itself with.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// Presented as [`Auth`] says.
+    Key(Secret),
+    /// Tokens and signatures of a cloud, which each have their own way.
+    Identity(Arc<Identity>),
+}
+
+impl Proof {
+    fn scrubbed(&self, said: Bytes) -> Bytes {
+        match self {
+            Self::Key(secret) => scrub(secret.expose(), said),
+            Self::Identity(identity) => identity.lease.known().fold(said, |said, leased| {
+                let secrets = leased.value.secrets();
+                secrets.fold(said, |said, secret| scrub(secret.expose(), said))
+            }),
+        }
+    }
+}
+
+/// How a key is presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
     Bearer,
@@ -433,14 +455,14 @@ pub enum Auth {
 }
 
 /// What is trusted and shown in TLS to a provider, as PEM bytes that were parsed once already.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trust {
     pub ca_pem: Option<Arc<[u8]>>,
     pub client_certificate_pem: Option<Arc<[u8]>>,
     pub client_key_pem: Option<Secret>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConnectProxy {
     pub host: Arc<str>,
     pub port: u16,

@@ -11,6 +11,7 @@ mod drain;
 mod failover;
 mod grants;
 mod idempotency;
+mod identities;
 mod limits;
 mod media;
 mod named;

@@ -169,7 +169,7 @@ models: [{{name: m, targets: [{{provider: new}}]}}, {{name: old, targets: [{{pro
 }
 
 /// A CONNECT proxy that answers with `status`, and tells what it was asked.
-fn connect_proxy(to: SocketAddr, status: &'static str) -> (SocketAddr, Receiver<String>) {
+pub fn connect_proxy(to: SocketAddr, status: &'static str) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, asked) = sync_channel(100);

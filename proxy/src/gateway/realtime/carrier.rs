@@ -68,7 +68,7 @@ impl ProxyHttp for Carrier {
         head: &mut RequestHeader,
         ctx: &mut Carried,
     ) -> Result<()> {
-        *head = carried(ctx)?.outgoing()?;
+        *head = carried(ctx)?.outgoing().await?;
         Ok(())
     }
 

@@ -15,7 +15,8 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::{Gateway, Ready, Settled, WRITE_TIMEOUT, ours, tell};
 use crate::dispatch::attempt::{self, Failed};
-use crate::dispatch::outgoing;
+use crate::dispatch::identity::{Held, Identities};
+use crate::dispatch::outgoing::{self, Outgoing};
 use crate::dispatch::plan::{Plan, Step};
 use crate::dispatch::upstream::{self, Upstreams};
 use crate::dispatch::watch::Wait;
@@ -39,10 +40,13 @@ const MOST_REFUSAL_BYTES: usize = 256 * 1024;
 /// A session from its handover to its record, which is written when this is dropped.
 pub struct Session {
     upstreams: Arc<Upstreams>,
+    identities: Arc<Identities>,
     plan: Plan,
     protocols: Option<HeaderValue>,
     /// The try under way, until it is answered or has failed.
     step: Option<Step>,
+    /// What the provider was shown, where that is a token.
+    token: Option<Held>,
     /// The addresses that are left of its provider.
     peers: VecDeque<HttpPeer>,
     /// For its answer to the handshake.
@@ -72,9 +76,11 @@ impl Session {
         let now = Instant::now();
         Self {
             upstreams: gateway.upstreams.clone(),
+            identities: gateway.identities.clone(),
             plan: ready.plan,
             protocols: ready.protocols,
             step: None,
+            token: None,
             peers: VecDeque::new(),
             wait: Wait::new(LONGEST_SESSION),
             refusal: None,
@@ -143,12 +149,13 @@ impl Session {
     }
 
     /// The handshake as it goes to the provider, whose answer is waited for from now on.
-    pub(super) fn outgoing(&mut self) -> Result<RequestHeader> {
-        let Some(step) = &self.step else {
+    pub(super) async fn outgoing(&mut self) -> Result<RequestHeader> {
+        let Some(step) = self.step.clone() else {
             return Error::e_explain(ErrorType::InternalError, "no try is under way");
         };
+        let outgoing = self.authorized(&step).await;
         self.wait.begin();
-        match outgoing::handshake(&self.exchange, step, self.protocols.clone()) {
+        match outgoing {
             Ok(outgoing) => {
                 let mut head = RequestHeader::build(
                     outgoing.method,
@@ -160,16 +167,25 @@ impl Session {
                 }
                 Ok(head)
             }
-            Err(fault) => {
-                let failed = Failed {
-                    fault,
-                    outcome: Outcome::Credential,
-                    status: None,
-                };
+            Err(failed) => {
                 self.failed(failed);
                 Error::e_explain(ErrorType::InvalidHTTPHeader, "the credential is no header")
             }
         }
+    }
+
+    async fn authorized(&mut self, step: &Step) -> std::result::Result<Outgoing, Failed> {
+        let outgoing = outgoing::handshake(&self.exchange, step, self.protocols.clone());
+        let mut outgoing = outgoing.map_err(|fault| Failed {
+            fault,
+            outcome: Outcome::Credential,
+            status: None,
+        })?;
+        if let Some(identity) = step.identity() {
+            let identities = self.identities.clone();
+            self.token = Some(attempt::authorize(&identities, step, identity, &mut outgoing).await?);
+        }
+        Ok(outgoing)
     }
 
     /// The provider's answer to the handshake.
@@ -177,6 +193,10 @@ impl Session {
         let Some(step) = self.step.clone() else {
             return Ok(());
         };
+        if let (401 | 403, Some(identity), Some(token)) = (status, step.identity(), &self.token) {
+            // the next session is shown another one
+            identity.lease.refused(token, identity.clock.now_ms());
+        }
         let provider = &step.planned.target.provider.name;
         match status {
             101 if theirs.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) => {

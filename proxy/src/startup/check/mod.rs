@@ -4,6 +4,7 @@
 mod callers;
 mod fetch;
 mod grants;
+mod identities;
 mod listening;
 mod models;
 mod plugins;
@@ -16,6 +17,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::startup::ProcessSettings;
@@ -27,7 +29,9 @@ use crate::startup::shape::Field;
 use crate::startup::sources::{Environment, Seen, reason};
 use crate::state::clock;
 use crate::state::meters::Meters;
-use crate::state::snapshot::{Idempotency, Limits, Models, RecordSink, Signatures, Snapshot, Timeouts};
+use crate::state::snapshot::{
+    Idempotency, Limits, Models, Provider, RecordSink, Signatures, Snapshot, Timeouts,
+};
 
 pub use plugins::PluginPlan;
 
@@ -53,6 +57,8 @@ pub struct Checker<'a> {
     pub now_ms: u64,
     /// The models of the generation before, if there was one.
     pub known: Option<&'a Models>,
+    /// The providers of the generation before: what has not changed keeps its token.
+    pub before: Option<&'a HashMap<Arc<str>, Arc<Provider>>>,
 }
 
 /// No wait is longer than a day: a number above it is a mistake in the unit.

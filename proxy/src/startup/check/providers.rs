@@ -14,8 +14,9 @@ use crate::startup::problem::Mark;
 use crate::startup::secrets::{Missing, Reference};
 use crate::startup::shape::{Entries, Field};
 use crate::state::health::HealthHandle;
+use crate::state::identity::Cloud;
 use crate::state::secret::Secret;
-use crate::state::snapshot::{Auth, Credential, MediaTaken, Provider, Timeouts, Trust};
+use crate::state::snapshot::{Auth, Credential, MediaTaken, Proof, Provider, Timeouts, Trust};
 
 /// The providers by what became of them.
 #[derive(Default)]
@@ -44,10 +45,16 @@ const NOT_SETTABLE: [&str; 9] = [
 /// Headers whose values are keys.
 const SECRET_HEADERS: [&str; 4] = ["api-key", "x-api-key", "x-goog-api-key", "x-auth-token"];
 
-/// A provider's keys; none with the reason where an optional one has none.
+/// A provider's credentials; none with the reason where an optional one has none.
 enum Keys {
-    There(Vec<Credential>),
+    There(Vec<(u32, Shown)>),
     LeftOut(String),
+}
+
+/// A credential, before it is known how its provider is reached.
+enum Shown {
+    Key(Secret),
+    Cloud(Box<Cloud>),
 }
 
 impl Checker<'_> {
@@ -86,8 +93,8 @@ impl Checker<'_> {
                 self.keys(provider, name.mark),
             );
             let available = match keys {
-                Keys::There(credentials) => checked.map(|checked| Provider {
-                    credentials,
+                Keys::There(shown) => checked.map(|checked| Provider {
+                    credentials: self.credentials(&checked, shown),
                     ..checked
                 }),
                 Keys::LeftOut(reason) => {
@@ -235,29 +242,55 @@ impl Checker<'_> {
                 .problem(owner, "a provider without credentials", remedy);
         }
         let optional = file.optional.value.unwrap_or(false);
+        let host = file.base_url.value.as_deref();
+        let host = host.and_then(|url| Url::parse(url).ok()).map(|url| url.host);
         let (mut credentials, mut unset) = (Vec::new(), Vec::new());
         for (position, field) in (0..).zip(references) {
-            let Some(text) = &field.value else { continue };
-            match self.secret(text) {
-                Ok(secret) => credentials.push(Credential {
-                    position,
-                    secret,
-                    health: HealthHandle::default(),
-                }),
-                Err(missing) if optional && missing.is_unset => unset.push(missing.message),
-                Err(missing) => {
-                    let hints = [missing.remedy.as_str(), "mark the provider `optional: true`"];
-                    let hints =
-                        &hints[usize::from(missing.remedy.is_empty())..1 + usize::from(missing.is_unset)];
-                    self.findings
-                        .problem(field.mark, missing.message, hints.join(", or "));
+            let absent = match &field.value {
+                None => continue,
+                Some(files::Credential::Key(text)) => match self.secret(text) {
+                    Ok(secret) => {
+                        credentials.push((position, Shown::Key(secret)));
+                        continue;
+                    }
+                    Err(missing) => vec![(field.mark, missing)],
+                },
+                Some(files::Credential::Cloud(cloud)) => {
+                    match self.cloud(cloud, field.mark, host.as_deref()) {
+                        Ok(cloud) => {
+                            credentials.push((position, Shown::Cloud(Box::new(cloud))));
+                            continue;
+                        }
+                        Err(absent) => absent,
+                    }
                 }
+            };
+            for (mark, missing) in absent {
+                if optional && missing.is_unset {
+                    unset.push(missing.message);
+                    continue;
+                }
+                let hints = [missing.remedy.as_str(), "mark the provider `optional: true`"];
+                let hints = &hints[usize::from(missing.remedy.is_empty())..1 + usize::from(missing.is_unset)];
+                self.findings.problem(mark, missing.message, hints.join(", or "));
             }
         }
         match credentials.is_empty() && !unset.is_empty() {
             true => Keys::LeftOut(unset.join(", ")),
             false => Keys::There(credentials),
         }
+    }
+
+    fn credentials(&self, provider: &Provider, shown: Vec<(u32, Shown)>) -> Vec<Credential> {
+        let credential = |(position, shown)| Credential {
+            position,
+            proof: match shown {
+                Shown::Key(secret) => Proof::Key(secret),
+                Shown::Cloud(cloud) => self.proof(provider, position, *cloud),
+            },
+            health: HealthHandle::default(),
+        };
+        shown.into_iter().map(credential).collect()
     }
 
     pub(super) fn secret(&mut self, text: &str) -> Result<Secret, Missing> {

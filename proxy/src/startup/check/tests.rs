@@ -16,6 +16,19 @@ fn environment() -> Environment {
         ("TEAM_A_KEY", "sk-canary-in-file"),
         ("TEAM_B_KEY", "sk-canary-team-b"),
         ("TEAM_C_KEY", "sk-canary-team-c"),
+        (
+            "GOOGLE_OTHER",
+            r#"{"type":"gdch_service_account","key":"canary"}"#,
+        ),
+        (
+            "GOOGLE_KEY",
+            r#"{"type":"service_account","client_email":"a@b","private_key":"canary"}"#,
+        ),
+        (
+            "GOOGLE_PROGRAM",
+            r#"{"type":"external_account","credential_source":{"executable":{"command":"canary"}}}"#,
+        ),
+        ("HOME", "/nonexistent"),
         ("CORPORATE_PROXY", "http://user:canary@proxy.example:3128"),
     ])
 }

@@ -49,11 +49,16 @@ impl Gateway {
 
     /// The same, in a folder that has files already.
     pub fn within(folder: TempDir, config: &str) -> Gateway {
+        Self::in_environment(folder, config, environment())
+    }
+
+    /// The same, with other variables or another clock.
+    pub fn in_environment(folder: TempDir, config: &str, environment: Environment) -> Gateway {
         let path = folder.path().join("penstock.yaml");
         std::fs::write(&path, completed(config)).expect("a temporary folder can be written");
         log::start();
         super::tls::install_provider();
-        let loaded = startup::load(ConfigSource::File(path), Some(engine()), environment());
+        let loaded = startup::load(ConfigSource::File(path), Some(engine()), environment);
         let mut startup = loaded.unwrap_or_else(|problems| panic!("{problems}"));
         if let Some(reader) = document_reader() {
             startup.document_reader = reader;
@@ -256,12 +261,18 @@ pub fn completed(config: &str) -> String {
 }
 
 pub fn environment() -> Environment {
-    Environment::of([
+    environment_with(&[])
+}
+
+/// The same with more variables.
+pub fn environment_with(more: &[(&str, &str)]) -> Environment {
+    let usual = [
         ("KEY", KEY),
         ("OTHER_KEY", OTHER_KEY),
         ("CREDENTIAL", CREDENTIAL),
         ("OTHER_CREDENTIAL", OTHER_CREDENTIAL),
-    ])
+    ];
+    Environment::of(usual.into_iter().chain(more.iter().copied()))
 }
 
 /// One for all gateways of this process: it reserves much address space, and each plugin is compiled once.

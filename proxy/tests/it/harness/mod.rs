@@ -12,6 +12,7 @@ pub mod plugins;
 pub mod process;
 pub mod provider;
 pub mod recordings;
+pub mod sigv4;
 pub mod squeeze;
 pub mod tls;
 
