@@ -82,6 +82,8 @@ const TABLE: &[(&str, &str, Page)] = &[
         Page::Generation(Dialect::OpenAiResponses),
     ),
     ("POST", "/v1beta/models/*", Page::Gemini),
+    // the version that Google's SDKs ask for where nobody says another
+    ("POST", "/v1/models/*", Page::Gemini),
     ("POST", "/model/*", Page::Converse),
     ("POST", "/v1/rerank", Page::Named("/rerank")),
     ("POST", "/v2/rerank", Page::Named("/rerank")),
@@ -130,15 +132,19 @@ pub fn find(method: &Method, path: &str, is_provider: impl Fn(&str) -> bool) -> 
         .strip_prefix(OPENROUTER_PREFIX)
         .filter(|rest| rest.starts_with("/v1/"))
         .unwrap_or(path);
-    match TABLE
-        .iter()
-        .find_map(|(verb, pattern, page)| Some((*verb, *page, rest_of(pattern, plain)?)))
-    {
-        Some((verb, page, rest)) if method.as_str() == verb => {
-            page.route(rest).ok_or_else(|| unknown(method, path))
-        }
-        Some((verb, ..)) => Err(wrong_method(method, path, verb)),
-        None => raw(path, is_provider).ok_or_else(|| unknown(method, path)),
+    let matching = || {
+        let pages = TABLE.iter();
+        pages.filter_map(|(verb, pattern, page)| Some((*verb, page.route(rest_of(pattern, plain)?))))
+    };
+    let mut known = matching().filter_map(|(verb, route)| Some((verb, route?)));
+    let Some((first, _)) = known.clone().next() else {
+        let is_ours = matching().next().is_some();
+        let route = (!is_ours).then(|| raw(path, is_provider)).flatten();
+        return route.ok_or_else(|| unknown(method, path));
+    };
+    match known.find(|(verb, _)| method.as_str() == *verb) {
+        Some((_, route)) => Ok(route),
+        None => Err(wrong_method(method, path, first)),
     }
 }
 
@@ -170,7 +176,7 @@ pub fn dialect_of(path: &str) -> Dialect {
         Dialect::AnthropicMessages
     } else if is("/v1/responses") {
         Dialect::OpenAiResponses
-    } else if is("/v1beta") {
+    } else if is("/v1beta") || is("/v1/models") && path.ends_with("enerateContent") {
         Dialect::Gemini
     } else if is("/model") {
         Dialect::BedrockConverse
@@ -341,6 +347,18 @@ mod tests {
             found("GET", "/v1/models/openai%2Fgpt-4o").unwrap(),
             Route::Model("openai/gpt-4o".into())
         );
+    }
+
+    #[test]
+    fn googles_sdks_find_their_page_under_either_version() {
+        for version in ["v1", "v1beta"] {
+            let path = format!("/{version}/models/a/b:streamGenerateContent");
+            let route = Route::Generation(in_path(Dialect::Gemini, "a/b", true));
+            assert_eq!(found("POST", &path).unwrap(), route);
+            assert_eq!(dialect_of(&path), Dialect::Gemini);
+        }
+        assert_eq!(dialect_of("/v1/models/a"), Dialect::OpenAiChat);
+        assert_eq!(found("POST", "/v1/models/a").unwrap_err().allow, Some("GET"));
     }
 
     #[test]
