@@ -91,10 +91,15 @@ pub struct ErrorMark {
     pub limit: Option<&'static str>,
 }
 
+/// The header with the name of one of AWS' errors.
+pub const AWS_ERROR_TYPE: &str = "x-amzn-errortype";
+
 /// A provider's error, to be passed on byte for byte.
 #[derive(Clone, Debug)]
 pub struct Verbatim {
     pub content_type: Option<http::HeaderValue>,
+    /// [`AWS_ERROR_TYPE`]: without it AWS' SDKs know no error by its name.
+    pub error_type: Option<http::HeaderValue>,
     pub body: Bytes,
 }
 

@@ -14,7 +14,7 @@ use crate::dispatch::outgoing::{self, Outgoing};
 use crate::dispatch::plan::Step;
 use crate::dispatch::upstream::{Upstream, Upstreams};
 use crate::exchange::{Attempt, Outcome};
-use crate::fault::{AttemptMark, Cause, Fault, Verbatim};
+use crate::fault::{AWS_ERROR_TYPE, AttemptMark, Cause, Fault, Verbatim};
 use crate::state::answer::Source;
 use crate::state::identity::Identity;
 use crate::state::inflate;
@@ -280,6 +280,7 @@ fn verbatim(status: u16, headers: &HeaderMap, body: Bytes) -> Box<Fault> {
     fault.cause = Cause::Caller;
     fault.verbatim = Some(Verbatim {
         content_type: headers.get(header::CONTENT_TYPE).cloned(),
+        error_type: headers.get(AWS_ERROR_TYPE).cloned(),
         body,
     });
     fault
@@ -315,9 +316,7 @@ fn read_error<'a>(
     headers: &'a HeaderMap,
     body: &'a [u8],
 ) -> model::Error<'a> {
-    let native = headers
-        .get("x-amzn-errortype")
-        .and_then(|value| value.to_str().ok());
+    let native = headers.get(AWS_ERROR_TYPE).and_then(|value| value.to_str().ok());
     codec.read_error(status, native, body)
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use penstock_llm::model::Dialect;
 use pingora_http::ResponseHeader;
 
-use crate::fault::Fault;
+use crate::fault::{AWS_ERROR_TYPE, Fault};
 use crate::relay::frames;
 pub use crate::state::answer::Head;
 use crate::state::snapshot::Cors;
@@ -201,6 +201,12 @@ impl Head {
             headers: vec![(header::CONTENT_TYPE, content_type)],
             length: Some(length),
         };
+        let error_type = fault
+            .verbatim
+            .as_ref()
+            .and_then(|verbatim| verbatim.error_type.clone());
+        head.headers
+            .extend(error_type.map(|name| (HeaderName::from_static(AWS_ERROR_TYPE), name)));
         if let Some(after) = fault.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             head.headers

@@ -137,7 +137,9 @@ impl Pump<'_> {
                     after: Some(Step::Broken(fault)),
                 },
             };
-            self.exchange.relayed.usage = upstream.usage().or(self.exchange.relayed.usage);
+            if upstream.is_metered_apart() {
+                self.exchange.relayed.usage = upstream.usage();
+            }
             if let Some(relay) = self.forward(down, batch).await? {
                 return Ok(relay);
             }

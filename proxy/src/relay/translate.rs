@@ -153,6 +153,10 @@ impl<S: Source> Source for Translated<S> {
         self.usage.as_ref().map(Usage::from)
     }
 
+    fn is_metered_apart(&self) -> bool {
+        true
+    }
+
     async fn read(&mut self) -> Result<Option<Bytes>, Interrupted> {
         loop {
             match &mut self.work {

@@ -34,6 +34,7 @@ pub async fn relay(
         .await?;
     exchange.relayed.upstream_wait += waited.elapsed();
     exchange.relayed.usage = upstream.usage();
+    let is_metered = upstream.is_metered_apart();
     exchange.dispatched.dropped.extend(upstream.dropped());
     upstream.finish().await;
     let parsed = body.and_then(|body| match terms.operation {
@@ -43,7 +44,9 @@ pub async fn relay(
     });
     let guarded = match parsed {
         Ok(Body::Read(answer)) => {
-            exchange.relayed.usage = exchange.relayed.usage.or_else(|| answer.usage());
+            if !is_metered {
+                exchange.relayed.usage = answer.usage();
+            }
             exchange.relayed.text_bytes = answer.segments().iter().map(|text| u64::from(text.length)).sum();
             let guarded = guard::whole(down, exchange, answer).await?;
             guarded.map(|answer| answer.bytes().clone())

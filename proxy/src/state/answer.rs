@@ -70,6 +70,12 @@ pub trait Source: Send {
         None
     }
 
+    /// Whether `usage` is all that is known of it: a translated answer has the counts that its dialect demands, reported
+    /// or not (PAIN C07).
+    fn is_metered_apart(&self) -> bool {
+        false
+    }
+
     /// The fields of the answer that the caller's dialect could not say, once it is over.
     fn dropped(&mut self) -> Vec<Box<str>> {
         Vec::new()

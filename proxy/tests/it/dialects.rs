@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::calls::{CHAT, CHAT_PATH, CHAT_STREAM};
+use crate::harness::calls::{CHAT, CHAT_PATH, CHAT_STREAM, DONE, FINISH, says};
 use crate::harness::client::post_with;
 use crate::harness::gateway::{CREDENTIAL, Gateway};
 use crate::harness::plugins;
@@ -431,4 +431,50 @@ fn an_openai_caller_is_answered_by_a_provider_that_speaks_converse() {
     let told = client.answer().json();
     assert_eq!(told["choices"][0]["message"]["content"], "Good day.");
     assert_eq!(gateway.record()["usage"]["completion"], 3);
+}
+
+#[test]
+fn boto3_learns_the_name_of_bedrocks_own_refusal() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "bedrock-converse", "");
+    let body = r#"{"messages":[{"role":"user","content":[{"text":"hi"}]}]}"#;
+    let mut client = gateway.begin("/model/m/converse", body);
+    let name = "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/";
+    provider.call().answer_with(
+        400,
+        &[("content-type", "application/json"), ("x-amzn-errortype", name)],
+        r#"{"message":"The provided model identifier is invalid."}"#,
+    );
+    let answer = client.answer();
+    assert_eq!(answer.status(), 400);
+    assert_eq!(answer.header("x-amzn-errortype"), Some(name));
+    assert_eq!(
+        answer.text(),
+        r#"{"message":"The provided model identifier is invalid."}"#
+    );
+}
+
+#[test]
+fn pain_c07_what_a_provider_does_not_count_is_estimated_whatever_the_callers_dialect_demands() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "openai-chat", "");
+    let mut client = gateway.begin(MESSAGES_PATH, MESSAGES);
+    provider.call().answer_json(
+        200,
+        r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"hello there"},"finish_reason":"stop"}]}"#,
+    );
+    assert_eq!(client.answer().json()["usage"]["output_tokens"], 0);
+    let mut client = gateway.begin(MESSAGES_PATH, MESSAGES_STREAM);
+    let (text, finish) = (says("hello there"), FINISH);
+    provider.call().stream(&[&text, finish, DONE]);
+    assert!(client.answer().text().contains("message_stop"));
+    for record in gateway.records(2) {
+        assert_eq!(record["usage"]["source"], "estimated", "{record}");
+        assert!(
+            record["usage"]["completion"]
+                .as_u64()
+                .is_some_and(|count| count > 0),
+            "{record}"
+        );
+    }
 }
