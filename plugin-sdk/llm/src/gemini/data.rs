@@ -33,7 +33,20 @@ pub(super) fn inline_data<'a>(reader: &mut Reader<'a>) -> Result<Option<Content<
     if reader.is_strict() && !is_base64(&data.get()) {
         return Err(Fault::invalid("data", "is not valid base64"));
     }
-    Ok(Some(media(Source::Base64(data), media_type, title)))
+    Ok(Some(media(
+        Source::Base64(in_plain_letters(data)),
+        media_type,
+        title,
+    )))
+}
+
+/// Google's SDKs write base64 in the alphabet for URLs, which no other provider reads.
+fn in_plain_letters(data: Text<'_>) -> Text<'_> {
+    let written = data.get();
+    if memchr::memchr2(b'-', b'_', written.as_bytes()).is_none() {
+        return data;
+    }
+    Text::from(written.replace('-', "+").replace('_', "/"))
 }
 
 pub(super) fn file_data<'a>(reader: &mut Reader<'a>) -> Result<Option<Content<'a>>, Fault> {

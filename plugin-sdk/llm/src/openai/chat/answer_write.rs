@@ -284,8 +284,11 @@ fn write_thoughts(thoughts: &[(&Part<'_>, &Reasoning<'_>)], message: &mut Object
 /// An annotation: its own words where it is of this dialect, otherwise a page on the web or a document by its title.
 pub(super) fn write_citation(citation: &Citation<'_>, place: Place, object: &mut Object<'_>) {
     if citation.dialect == Dialect::OpenAiChat {
+        // of a stream it has a number, which a whole message has no use for and a stream's writer gives anew
         for (name, value) in citation.native.members() {
-            object.member(&name, &value);
+            if !name.is("index") {
+                object.member(&name, &value);
+            }
         }
         return;
     }

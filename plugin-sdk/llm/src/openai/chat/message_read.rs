@@ -77,7 +77,11 @@ impl<'a> Fields<'a> {
         parts.extend(self.audio);
         parts.extend(self.images);
         parts.extend(self.calls.into_iter().map(Call::into_part));
-        parts.extend(self.function_call.map(Call::into_part));
+        // Snowflake sends an empty call with every text
+        let call = self
+            .function_call
+            .filter(|call| call.name.as_ref().is_some_and(|name| !name.is_empty()));
+        parts.extend(call.map(Call::into_part));
         (parts, self.extras)
     }
 }

@@ -39,6 +39,7 @@ struct ChoiceState {
     thought: Option<(u32, ReasoningForm)>,
     /// Characters of content so far, which places of citations count in.
     characters: u64,
+    citations: u64,
     stopped: bool,
 }
 
@@ -148,6 +149,7 @@ impl Writer {
             thoughts: 0,
             thought: None,
             characters: 0,
+            citations: 0,
             stopped: false,
         });
         self.chunk(choice, out, |delta| {
@@ -443,10 +445,17 @@ impl Writer {
             Delta::Data(data) => self.audio(choice, "data", data, out),
             Delta::Transcript(text) => self.audio(choice, "transcript", text, out),
             Delta::Citation(citation) => {
-                let end = self.state(choice, out).map_or(0, |state| state.characters);
+                let (end, at) = self.state(choice, out).map_or((0, 0), |state| {
+                    state.citations = state.citations.saturating_add(1);
+                    (state.characters, state.citations.saturating_sub(1))
+                });
                 self.chunk(choice, out, |delta| {
                     delta.array("annotations", |array| {
-                        array.object(|object| write_citation(citation, Place { start: 0, end }, object));
+                        array.object(|object| {
+                            // OpenAI's SDKs put lists of deltas together by it, and fail without
+                            object.count("index", at);
+                            write_citation(citation, Place { start: 0, end }, object);
+                        });
                     });
                 });
             }
