@@ -10,6 +10,7 @@ mod downstream;
 mod drain;
 mod failover;
 mod grants;
+mod guards;
 mod idempotency;
 mod identities;
 mod limits;
