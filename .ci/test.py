@@ -72,7 +72,8 @@ def python_client() -> Counts:
 def node_client() -> Counts:
     files = sorted((tools.CLIENTS / "node").glob("*.test.mjs"))
     command = ["node", "--test", "--test-reporter=spec", *files]
-    return run_tests(command, log="node-client", env={"PENSTOCK_NODE": str(tools.NODE)})
+    env = {"PENSTOCK_NODE": str(tools.NODE), "PENSTOCK_PYTHON": sys.executable}
+    return run_tests(command, log="node-client", env=env)
 
 
 def deploy() -> Counts:

@@ -31,7 +31,7 @@ def for_building() -> None:
 
 
 def for_testing() -> None:
-    """What the client tests add: the OpenAI SDKs of Python and of Node, at the versions the repository names."""
+    """What the client tests add: SDKs of Python and of Node, at the versions the repository names."""
     debian({"node": "nodejs", "npm": "npm"})
     python_packages()
     node_packages()

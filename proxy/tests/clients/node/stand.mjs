@@ -2,20 +2,10 @@
 // A test calls with `stand.client()`, which keeps the bytes that the SDK sent, and then `stand.settle()`, which compares
 // them with the bytes that the provider got and finds exactly one record for each call.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import fs from 'node:fs';
-import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
 import { after, before, beforeEach, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OpenAI, ROOT } from './sdk.mjs';
-
-const RELEASE = path.join(process.env.CARGO_TARGET_DIR ?? path.join(ROOT, 'target'), 'release');
-const PLUGINS = process.env.PENSTOCK_PLUGINS ?? path.join(ROOT, 'target/plugins');
-const KEY = 'sk-tests-0123456789';
-// Far longer than anything here takes; a test that waits for it has failed.
-const PATIENCE_MS = 20_000;
+import { KEY, PATIENCE_MS, PLUGINS, Running, freePort, waitUntil } from './running.mjs';
+import { OpenAI } from './sdk.mjs';
 
 // A model with its provider's name, one with a name of its own, and one with the mock's controls in its name.
 export const [SAME, RENAMED, CONTROLLED] = ['gpt-4o-mini', 'house-model', 'mock/gpt-4o-mini'];
@@ -43,8 +33,7 @@ function configuration({ address, admin, provider, record, key, chain }) {
   ];
   const same = ['gpt-3.5-turbo-instruct', 'text-embedding-3-small', 'omni-moderation-latest', SAME];
   const model = (name, upstream) => ({ name, targets: [{ provider: 'mock', model: upstream }] });
-  // JSON is YAML.
-  return JSON.stringify({
+  return {
     listeners: [{ address }],
     admin: { address: admin },
     record,
@@ -53,7 +42,7 @@ function configuration({ address, admin, provider, record, key, chain }) {
     providers: { mock: { base_url: `${provider}/v1`, auth: 'none' } },
     models: [...same.map((name) => model(name, name)), model(RENAMED, UPSTREAM_NAME[RENAMED]), model('mock/*', '*')],
     keys: [{ name: 'tests', key: `file:${key}`, models: ['*'] }],
-  });
+  };
 }
 
 /** Runs the tests that `declare` declares against a gateway without plugins and against one with the chain. */
@@ -69,32 +58,24 @@ export function withStands(declare, kinds = ['plain', 'chain']) {
   }
 }
 
-export class Stand {
+export class Stand extends Running {
   constructor(chain) {
+    super();
     this.chain = chain;
     this.sent = [];
-    this.settled = 0;
   }
 
   async start() {
-    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'penstock-node-'));
-    this.log = path.join(this.folder, 'records.jsonl');
-    const [provider, port, admin] = [await freePort(), await freePort(), await freePort()];
-    this.provider = `http://127.0.0.1:${provider}`;
-    this.baseURL = `http://127.0.0.1:${port}/v1`;
-    const key = path.join(this.folder, 'key');
-    fs.writeFileSync(key, KEY);
-    const config = path.join(this.folder, 'penstock.yaml');
-    const at = (number) => `127.0.0.1:${number}`;
-    fs.writeFileSync(config, configuration({
-      address: at(port), admin: at(admin), provider: this.provider, record: this.log, key, chain: this.chain,
-    }));
-    this.processes = [
-      this.spawn('mock-provider', ['--listen', at(provider)]),
-      this.spawn('penstock', ['run', '--config', config]),
-    ];
+    this.open();
+    const at = async () => `127.0.0.1:${await freePort()}`;
+    const [provider, address, admin] = [await at(), await at(), await at()];
+    this.provider = `http://${provider}`;
+    this.baseURL = `http://${address}/v1`;
+    this.spawnBuilt('mock-provider', ['--listen', provider]);
     await this.waitFor(`${this.provider}/__mock/health`);
-    await this.waitFor(`http://127.0.0.1:${admin}/readyz`);
+    await this.runGateway(configuration({
+      address, admin, provider: this.provider, record: this.log, key: this.key, chain: this.chain,
+    }));
   }
 
   /** Drops what a failed test has not settled, so that the next one does not fail with it. */
@@ -104,32 +85,6 @@ export class Stand {
     this.sent = [];
     this.settled = this.records().length;
     await this.takeUpstream();
-  }
-
-  spawn(program, options) {
-    const log = fs.openSync(path.join(this.folder, `${program}.log`), 'w');
-    return spawn(path.join(RELEASE, program), options, { stdio: ['ignore', log, log] });
-  }
-
-  async waitFor(url) {
-    await waitUntil(async () => {
-      for (const one of this.processes) assert.equal(one.exitCode, null, `${one.spawnfile} ended\n${this.logs()}`);
-      return fetch(url).then((answer) => answer.ok, () => false);
-    }, () => `${url} does not answer\n${this.logs()}`);
-  }
-
-  logs() {
-    const names = fs.readdirSync(this.folder).filter((name) => name.endsWith('.log'));
-    return names.map((name) => `--- ${name}\n${fs.readFileSync(path.join(this.folder, name), 'utf8')}`).join('\n');
-  }
-
-  async close() {
-    for (const one of this.processes ?? []) {
-      const ended = new Promise((resolve) => one.once('exit', resolve));
-      if (one.exitCode === null && one.kill('SIGTERM')) await ended;
-    }
-    assert.equal(this.records().length, this.settled, 'a call has more than one record, or was not settled');
-    fs.rmSync(this.folder, { recursive: true });
   }
 
   /** A client that keeps what it sends. */
@@ -175,23 +130,6 @@ export class Stand {
     return { sent, upstream, records, record: records[0] };
   }
 
-  /** The records since the last time: exactly one for each call. */
-  async takeRecords(calls) {
-    const since = () => this.records().slice(this.settled);
-    await waitUntil(() => since().length >= calls, () => `${calls} calls, these records: ${JSON.stringify(since())}`);
-    const records = since();
-    this.settled += calls;
-    assert.equal(records.length, calls, `${calls} calls: ${JSON.stringify(records)}`);
-    assert.equal(new Set(records.map((record) => record.id)).size, calls);
-    return records;
-  }
-
-  records() {
-    if (!this.log || !fs.existsSync(this.log)) return [];
-    // A line that is still being written is none yet.
-    return fs.readFileSync(this.log, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
-  }
-
   async upstream() {
     const shown = await (await fetch(`${this.provider}/__mock/requests`)).json();
     return Array.isArray(shown) ? shown : shown.requests;
@@ -230,22 +168,4 @@ export class Stand {
     }
     return text;
   }
-}
-
-export async function waitUntil(fact, otherwise) {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!(await fact())) {
-    assert.ok(Date.now() < deadline, otherwise());
-    await sleep(10);
-  }
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

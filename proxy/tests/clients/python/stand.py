@@ -5,24 +5,14 @@ which compares them with the bytes that the provider got and finds exactly one r
 """
 
 import json
-import os
 import re
-import socket
-import subprocess
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import openai
-
-ROOT = Path(__file__).resolve().parents[4]
-RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-PLUGINS = Path(os.environ.get("PENSTOCK_PLUGINS", ROOT / "target/plugins"))
-KEY = "sk-tests-0123456789"
-# Far longer than anything here takes; a test that waits for it has failed.
-PATIENCE_S = 20.0
+from running import KEY, PATIENCE_S, PLUGINS, Running, free_port, wait_until
 
 # A model with its provider's name, one with a name of its own, and one with the mock's controls in its name.
 SAME, RENAMED, CONTROLLED = "gpt-4o-mini", "house-model", "mock/gpt-4o-mini"
@@ -92,63 +82,23 @@ class Settled:
         return only
 
 
-class Stand:
+class Stand(Running):
     """Starts both processes on free ports; `close` ends them."""
 
     def __init__(self, folder: Path, chain: bool):
-        self.chain, self.folder = chain, folder
-        self.sent, self.settled, self.log = [], 0, folder / "records.jsonl"
-        provider, address, admin = free_port(), free_port(), free_port()
-        (folder / "key").write_text(KEY)
-        self.provider, self.base_url = f"http://127.0.0.1:{provider}", f"http://127.0.0.1:{address}/v1"
-        config = folder / "penstock.yaml"
-        config.write_text(
-            configuration(
-                f"127.0.0.1:{address}", f"127.0.0.1:{admin}", f"{self.provider}/v1", self.log, chain
-            )
-        )
-        self.processes = [
-            self.start("mock-provider", "--listen", f"127.0.0.1:{provider}"),
-            self.start("penstock", "run", "--config", str(config)),
-        ]
+        super().__init__(folder)
+        self.chain, self.sent = chain, []
+        provider, address, admin = (f"127.0.0.1:{free_port()}" for _ in range(3))
+        self.provider, self.base_url = f"http://{provider}", f"http://{address}/v1"
+        self.start("mock-provider", "--listen", provider)
         self.wait_for(f"{self.provider}/__mock/health")
-        self.wait_for(f"http://127.0.0.1:{admin}/readyz")
+        self.run_gateway(configuration(address, admin, f"{self.provider}/v1", self.log, chain), admin)
 
     def forget(self) -> None:
         """Drops what a failed test has not settled."""
         time.sleep(0.5)
         self.sent, self.settled = [], len(self.records())
         self.take_upstream()
-
-    def start(self, program: str, *arguments: str) -> subprocess.Popen:
-        with open(self.folder / f"{program}.log", "wb") as log:
-            return subprocess.Popen(
-                [RELEASE / program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
-
-    def wait_for(self, url: str) -> None:
-        def answers() -> bool:
-            self.check_running()
-            try:
-                return urllib.request.urlopen(url, timeout=1).status == 200
-            except (urllib.error.URLError, OSError):
-                return False
-
-        wait_until(answers, lambda: f"{url} does not answer:\n{self.logs()}")
-
-    def check_running(self) -> None:
-        for process in self.processes:
-            assert process.poll() is None, f"{process.args} ended with {process.poll()}:\n{self.logs()}"
-
-    def logs(self) -> str:
-        return "\n".join(f"--- {path.name}\n{path.read_text()[-4000:]}" for path in self.folder.glob("*.log"))
-
-    def close(self) -> None:
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            process.wait(PATIENCE_S)
-        assert len(self.records()) == self.settled, "a call has more than one record"
 
     # Clients that keep what they send.
 
@@ -208,18 +158,6 @@ class Stand:
             assert ran.count(set(CHAIN)) == len(sent) - replayed, records
         return Settled(sent, upstream, records)
 
-    def take_records(self, calls: int) -> list:
-        """The records since the last time: exactly one for each call."""
-        wait_until(
-            lambda: len(self.records()) >= self.settled + calls,
-            lambda: f"{calls} calls, but these records: {self.records()[self.settled :]}\n{self.logs()}",
-        )
-        records = self.records()[self.settled :]
-        self.settled += calls
-        assert len(records) == calls, f"{calls} calls, but {len(records)} records: {records}"
-        assert len({record["id"] for record in records}) == calls
-        return records
-
     @staticmethod
     def check_heads(sent: list, records: list) -> None:
         """Every answer names its record and the generation that served it."""
@@ -227,14 +165,6 @@ class Stand:
         for one in sent:
             if one.status is not None:
                 assert one.headers["x-penstock-generation"] == generations[one.headers["x-request-id"]]
-
-    def records(self) -> list:
-        try:
-            # A line that is still being written is none yet.
-            lines = self.log.read_text().split("\n")[:-1]
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines]
 
     def upstream(self) -> list:
         with urllib.request.urlopen(f"{self.provider}/__mock/requests", timeout=PATIENCE_S) as answer:
@@ -283,16 +213,3 @@ def upstream_model(match: re.Match) -> bytes:
     name = match[1].decode()
     name = UPSTREAM_NAME.get(name, name.removeprefix("mock/"))
     return f'"model":"{name}"'.encode()
-
-
-def wait_until(fact, otherwise) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not fact():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -1,0 +1,1 @@
+"""A provider that answers with recordings of real ones."""
