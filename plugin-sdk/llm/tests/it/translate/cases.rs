@@ -1,7 +1,7 @@
 //! Translations written by hand, as data: `cases/<name>.json` for each name below. A case runs as it stands, and with
 //! its «texts» and ‹ids› replaced at random, so that none of them can be looked up; a stream is split at every byte. What is read crosses as bytes, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use penstock_llm::model::{
@@ -11,6 +11,7 @@ use penstock_llm::model::{
 use penstock_llm::sse::write_frame;
 use serde_json::Value;
 
+use super::coverage::{of_answer, of_request};
 use super::streams::{ENVELOPE, frames_of, translated};
 use super::table::codecs;
 use crate::make::Dice;
@@ -33,6 +34,7 @@ cases! {
     p03_models_of_gemini_answer_other_callers,
     a_bare_text_goes_there_and_back,
     a32_images_go_as_base64_or_by_url,
+    a32_images_go_to_converse_and_from_it,
     a34_documents_go_as_documents_and_texts,
     a36_reasoning_wishes_become_budgets_efforts_and_adaptive_thinking,
     an_empty_function_call_is_no_call,
@@ -43,6 +45,7 @@ cases! {
     custom_tools_go_as_functions_of_a_text,
     e02_another_makers_signature_comes_home_through_messages,
     errors_keep_their_kind_in_either_dialect,
+    errors_reach_callers_of_every_dialect,
     f04_reasoning_is_bridged_in_every_spelling,
     images_of_googles_sdks_are_base64_for_everyone,
     legacy_functions_go_as_tools_and_come_back,
@@ -83,10 +86,14 @@ fn every_case_has_its_test() {
     assert_eq!(files, names);
 }
 
-fn run(name: &str) {
+fn steps(name: &str) -> Vec<Value> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/translate/cases/{name}.json"));
     let text = std::fs::read_to_string(file).expect("a case");
-    let steps: Vec<Value> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn run(name: &str) {
+    let steps = steps(name);
     assert!(!steps.is_empty(), "{name}");
     for (at, step) in steps.iter().enumerate() {
         for seed in 0..8 {
@@ -95,6 +102,52 @@ fn run(name: &str) {
             println!("step {at} of {name}, words {seed}");
             run_step(&step, seed);
         }
+    }
+}
+
+/// What each step of each case has to do with, by its words as they stand: case, kind, reader, writer, and what is in it.
+pub fn each_step(mut each: impl FnMut(&str, &str, &dyn Codec, &dyn Codec, BTreeSet<&'static str>)) {
+    for name in NAMES {
+        for step in steps(name) {
+            let step = Words::new(0).replaced(&step);
+            let (kind, case) = step
+                .as_object()
+                .and_then(|step| step.iter().next())
+                .expect("a step");
+            let from = codec(&case["from"]);
+            let to = if case["to"].is_null() {
+                from
+            } else {
+                codec(&case["to"])
+            };
+            each(name, kind, from, to, features(kind, case, from));
+        }
+    }
+}
+
+fn features(kind: &str, case: &Value, from: &dyn Codec) -> BTreeSet<&'static str> {
+    let body = bytes(&case["body"]);
+    match kind {
+        "request" | "refused" => {
+            let read = from.read_request(&body, &Asked::default());
+            read.map(|read| of_request(&read.value)).unwrap_or_default()
+        }
+        "answer" => {
+            let read = from.read_answer(&body);
+            let mut features = read.map(|read| of_answer(&read.value)).unwrap_or_default();
+            features.insert("plain");
+            features
+        }
+        "stream" => {
+            let sent = sent(case);
+            let mut features = match translated(from, from, &ENVELOPE, [&sent[..]]).assembled {
+                Assembled::Whole(answer) | Assembled::Broken(answer, _) => of_answer(&answer),
+            };
+            features.insert("stream");
+            features
+        }
+        "error" => BTreeSet::from(["errors"]),
+        _ => BTreeSet::new(),
     }
 }
 
@@ -310,7 +363,8 @@ fn answer(case: &Value, from: &dyn Codec, to: &dyn Codec) {
     losses(&lost, case);
 }
 
-fn stream(case: &Value, from: &dyn Codec, to: &dyn Codec, seed: u64) {
+/// The bytes of a stream's frames.
+fn sent(case: &Value) -> Vec<u8> {
     let frames = case["frames"].as_array().expect("frames");
     let mut sent = Vec::new();
     for frame in frames {
@@ -323,6 +377,11 @@ fn stream(case: &Value, from: &dyn Codec, to: &dyn Codec, seed: u64) {
             ),
         }
     }
+    sent
+}
+
+fn stream(case: &Value, from: &dyn Codec, to: &dyn Codec, seed: u64) {
+    let sent = sent(case);
     crate::wire::judge::stream_crosses(&sent, from);
     let envelope = envelope(case);
     let whole = translated(from, to, &envelope, [&sent[..]]);

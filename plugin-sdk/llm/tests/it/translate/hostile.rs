@@ -162,6 +162,13 @@ impl Honest {
     }
 }
 
+#[test]
+fn a_number_that_no_float_holds_is_passed_on() {
+    let body =
+        br#"{"id":"a","role":"assistant","content":[],"u":1e99999,"n":{"\udc00":-777777777777e07777777}}"#;
+    codecs().for_each(|from| judge::answer(body, from));
+}
+
 proptest! {
     #![proptest_config(cases())]
 

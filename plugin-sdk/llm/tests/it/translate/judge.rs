@@ -5,7 +5,7 @@ use penstock_llm::model::{
     Asked, Assembled, CODECS, CacheMarks, Codec, ReasoningField, Request, Target, segments_of_answer,
     segments_of_request,
 };
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::streams::{ENVELOPE, assembled, replayed, translated};
 
@@ -40,18 +40,15 @@ pub fn request(body: &[u8], from: &dyn Codec) {
         let Ok(written) = to.write_request(&request, &generous("m")) else {
             continue;
         };
-        let value: Result<Value, _> = serde_json::from_slice(&written.bytes);
-        // lone surrogates are passed on as they came, which serde_json does not read
-        assert!(
-            value.is_ok() || has_lone(&written.bytes),
-            "{}",
-            String::from_utf8_lossy(&written.bytes)
-        );
+        is_json(&written.bytes);
     }
 }
 
-fn has_lone(bytes: &[u8]) -> bool {
-    bytes.windows(3).any(|three| three == b"\\ud" || three == b"\\uD")
+/// Halves of characters and numbers that no float holds are passed on as they came: JSON allows what serde_json only reads
+/// where it need not say the value.
+fn is_json(bytes: &[u8]) {
+    let read = serde_json::from_slice::<IgnoredAny>(bytes);
+    assert!(read.is_ok(), "{read:?}: {}", String::from_utf8_lossy(bytes));
 }
 
 pub fn answer(body: &[u8], from: &dyn Codec) {
@@ -65,12 +62,7 @@ pub fn answer(body: &[u8], from: &dyn Codec) {
     }
     for &to in CODECS {
         let written = to.write_answer(&read.value, &ENVELOPE);
-        let value: Result<Value, _> = serde_json::from_slice(&written.bytes);
-        assert!(
-            value.is_ok() || has_lone(&written.bytes),
-            "{}",
-            String::from_utf8_lossy(&written.bytes)
-        );
+        is_json(&written.bytes);
         let stream = replayed(&read.value, to, &ENVELOPE);
         assert!(
             matches!(assembled(to, &stream), Assembled::Whole(_)),

@@ -1,12 +1,14 @@
 //! Recorded traffic through every dialect: what was said is still said, streamed or not, however a stream is split.
 
+use bytes::Bytes;
+use penstock_llm::eventstream::{DEFAULT_MAX_MESSAGE_BYTES, EventStreamReader};
 use penstock_llm::model::{Answer, Assembled, Codec, Dialect, Framing, LossKind, Losses, Written};
-use penstock_llm::sse::write_frame;
+use penstock_llm::sse::{DEFAULT_MAX_EVENT_BYTES, SseReader, write_frame};
 use serde_json::Value;
 
 use super::heard::{Heard, pairing, texts};
 use super::judge::generous;
-use super::streams::{ENVELOPE, assembled, frames_of, replayed, translated};
+use super::streams::{ENVELOPE, assembled, each_frame, frames_of, replayed, translated};
 use super::table::{asked, codecs, recorded};
 use crate::recorded::Recording;
 
@@ -203,6 +205,66 @@ fn pain_c11_recorded_streams_are_translated_the_same_however_they_are_split() {
         }
     }
     println!("{streams} streams split");
+}
+
+/// A frame is the same wherever it is split, and so is the next one: with what their reader makes of frames alone, the
+/// same is translated. Each byte is tried with the frames around it, where whole streams are split at some.
+#[test]
+fn pain_c11_recorded_streams_give_the_same_frames_split_at_every_byte() {
+    for (recording, from) in recorded() {
+        if !recording.is_stream() || recording.status >= 400 {
+            continue;
+        }
+        let raw = raw_frames(from.framing(), &recording.response);
+        assert!(!raw.is_empty(), "{}", recording.name);
+        for pair in raw.windows(2.min(raw.len())) {
+            let window = pair.concat();
+            let whole = said(from.framing(), &[&window]);
+            for at in 0..=window.len() {
+                let (before, after) = window.split_at(at);
+                assert_eq!(
+                    said(from.framing(), &[before, after]),
+                    whole,
+                    "{} at {at}",
+                    recording.name
+                );
+            }
+        }
+    }
+}
+
+fn said(framing: Framing, pieces: &[&[u8]]) -> Vec<(Option<Vec<u8>>, Vec<u8>, bool)> {
+    let mut frames = Vec::new();
+    each_frame(framing, pieces.iter().copied(), |frame| {
+        frames.push((
+            frame.name.map(<[u8]>::to_vec),
+            frame.data.to_vec(),
+            frame.exception,
+        ));
+    });
+    frames
+}
+
+/// A stream's frames as they came, framing included.
+fn raw_frames(framing: Framing, stream: &[u8]) -> Vec<Bytes> {
+    let (mut frames, stream) = (Vec::new(), Bytes::copy_from_slice(stream));
+    match framing {
+        Framing::Sse => {
+            let mut reader = SseReader::new(DEFAULT_MAX_EVENT_BYTES);
+            reader.push(stream);
+            while let Some(frame) = reader.next().expect("within the limit") {
+                frames.push(frame.raw);
+            }
+        }
+        Framing::AwsEventStream => {
+            let mut reader = EventStreamReader::new(DEFAULT_MAX_MESSAGE_BYTES);
+            reader.push(stream);
+            while let Some(message) = reader.next().expect("right checksums") {
+                frames.push(message.raw);
+            }
+        }
+    }
+    frames
 }
 
 /// What a dialect's writer keeps as it came may be spread over lines, each of which would be an event's end.

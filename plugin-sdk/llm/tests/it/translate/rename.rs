@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use penstock_llm::eventstream::{write_event, write_exception};
 use penstock_llm::model::{Asked, Codec, Framing};
 use penstock_llm::sse::write_frame;
 use serde_json::Value;
 
 use super::judge::generous;
-use super::streams::{ENVELOPE, frames_of, translated};
+use super::streams::{ENVELOPE, each_frame, translated};
 use super::table::{asked, codecs, recorded};
 use crate::make::Dice;
 use crate::recorded::from_base64;
@@ -22,7 +23,6 @@ const TEXTS: &[&str] = &[
     "reasoning",
     "reasoning_content",
     "description",
-    "title",
     "system",
     "instructions",
     "output",
@@ -59,8 +59,15 @@ impl Renaming {
     fn input(&mut self, value: &mut Value) {
         match value {
             Value::Object(members) => {
+                let document = members.contains_key("format") && members.contains_key("source");
                 for (name, value) in members {
                     match value {
+                        Value::String(text)
+                            if matches!(name.as_str(), "title" | "filename" | "displayName")
+                                || (document && name == "name") =>
+                        {
+                            self.retitle(text);
+                        }
                         Value::String(text) if TEXTS.contains(&name.as_str()) => self.replace(text, true),
                         Value::String(text) if IDS.contains(&name.as_str()) => self.replace(text, false),
                         // a model's JSON is one text to some dialects and a value to others
@@ -88,15 +95,61 @@ impl Renaming {
         }
         let number = self.known.len();
         let word = match free {
-            true => format!("w{number} {}.", self.dice.text()),
+            true => self.of_the_same_length(text),
             false => format!("i_{number}_{:x}", self.dice.below(1 << 30)),
         };
         // the beginning of an answer loses the white space at its end on the way
         self.known
             .entry(text.trim_end().to_owned())
-            .or_insert_with(|| word.clone());
+            .or_insert_with(|| word.trim_end().to_owned());
         self.known.insert(std::mem::take(text), word.clone());
         *text = word;
+    }
+
+    /// Other characters, each as long as the one that it stands for, so that places in the text stay what they are,
+    /// whether they count bytes or characters. White space stays.
+    fn of_the_same_length(&mut self, text: &str) -> String {
+        let mut word = String::with_capacity(text.len());
+        for c in text.chars() {
+            let others = match c.len_utf8() {
+                _ if c.is_whitespace() => {
+                    word.push(c);
+                    continue;
+                }
+                // what a text begins with tells some dialects what it is
+                1 if word.trim().len() < 2 => "abcdefghijklmnopqrstuvwxyz",
+                1 => "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789\"\\/<>&'{}[]:,.",
+                2 => "\u{e9}\u{df}\u{f1}\u{416}",
+                3 => "\u{65e5}\u{672c}\u{20ac}\u{2028}",
+                _ => "\u{1f642}\u{1f680}\u{10348}",
+            };
+            let at = self.dice.below(others.chars().count());
+            word.extend(others.chars().nth(at));
+        }
+        word
+    }
+
+    /// The title of a document: letters and digits for letters and digits, so that what a dialect makes of it is known.
+    fn retitle(&mut self, text: &mut String) {
+        if let Some(known) = self.known.get(text.as_str()) {
+            *text = known.clone();
+            return;
+        }
+        let letter = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                (b'a' + self.dice.below(26) as u8) as char
+            } else {
+                c
+            }
+        };
+        let (stem, extension) = text.rsplit_once('.').unwrap_or((text, ""));
+        let title = stem.chars().map(letter).collect::<String>();
+        self.known.insert(in_converse(stem), in_converse(&title));
+        let title = match extension {
+            "" => title,
+            extension => format!("{title}.{extension}"),
+        };
+        self.known.insert(std::mem::replace(text, title.clone()), title);
     }
 
     /// A document that a dialect can only say as its title with the text behind it.
@@ -151,29 +204,29 @@ impl Renaming {
     }
 }
 
-/// Places of citations count characters, which are others in other texts.
-fn without_places(value: &mut Value) {
+/// What Cohere's citations say again is cut out of the text, which was renamed as a whole.
+fn without_cuttings(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|name, _| {
-                !matches!(
-                    name.as_str(),
-                    "start_index" | "end_index" | "startIndex" | "endIndex" | "start" | "end"
-                )
-            });
-            // what stands at such a place in the text
             if members.contains_key("sources") {
                 members.remove("text");
             }
-            // a document's name is spelled in the few characters that Converse allows
-            if members.contains_key("format") && members.contains_key("source") {
-                members.remove("name");
-            }
-            members.values_mut().for_each(without_places);
+            members.values_mut().for_each(without_cuttings);
         }
-        Value::Array(values) => values.iter_mut().for_each(without_places),
+        Value::Array(values) => values.iter_mut().for_each(without_cuttings),
         _ => {}
     }
+}
+
+/// A title in the characters that Converse takes (APIS.md 5.1): letters, digits, hyphens, brackets, and single spaces.
+fn in_converse(stem: &str) -> String {
+    let tame = |c: char| match c {
+        _ if c.is_ascii_alphanumeric() || "-()[]".contains(c) => c,
+        _ if c.is_whitespace() => ' ',
+        _ => '-',
+    };
+    let tame: String = stem.chars().map(tame).collect();
+    tame.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A result that a dialect can only say as a text holds JSON: its texts are renamed like others.
@@ -198,8 +251,8 @@ fn same(mut before: Value, mut after: Value, renaming: &Renaming, name: &str) {
         unfold(value);
         renaming.output(value);
     }
-    without_places(&mut before);
-    without_places(&mut after);
+    without_cuttings(&mut before);
+    without_cuttings(&mut after);
     assert!(
         before == after,
         "{name}\nexpected:\n{before:#}\nwritten:\n{after:#}"
@@ -296,23 +349,45 @@ fn without_repeats(value: &mut Value) {
     }
 }
 
-/// The events' values; the end mark as a string.
-fn events(stream: &[u8]) -> Vec<(Option<String>, Value)> {
-    let value = |data: &[u8]| {
-        serde_json::from_slice(data)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(data).into_owned()))
-    };
-    frames_of(stream)
-        .into_iter()
-        .map(|(name, data)| (name, value(&data)))
-        .collect()
+/// What one frame of a stream says; the end mark as a string.
+#[derive(Clone, Debug)]
+struct Said {
+    name: Option<String>,
+    value: Value,
+    exception: bool,
 }
 
-fn stream(events: &[(Option<String>, Value)]) -> Vec<u8> {
+fn said(framing: Framing, stream: &[u8]) -> Vec<Said> {
+    let mut frames = Vec::new();
+    each_frame(framing, [stream], |frame| {
+        frames.push(Said {
+            name: frame.name.map(|name| String::from_utf8_lossy(name).into_owned()),
+            value: serde_json::from_slice(frame.data)
+                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(frame.data).into_owned())),
+            exception: frame.exception,
+        });
+    });
+    frames
+}
+
+fn stream(framing: Framing, frames: &[Said]) -> Vec<u8> {
     let mut out = Vec::new();
-    for (name, value) in events {
-        let data = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        write_frame(name.as_ref().map(String::as_bytes), data.as_bytes(), &mut out);
+    for Said {
+        name,
+        value,
+        exception,
+    } in frames
+    {
+        let data = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+            .into_bytes();
+        let named = name.as_deref().unwrap_or_default();
+        match framing {
+            Framing::Sse => write_frame(name.as_ref().map(String::as_bytes), &data, &mut out),
+            Framing::AwsEventStream if *exception => write_exception(named, &data, &mut out).expect("short"),
+            Framing::AwsEventStream => write_event(named, &data, &mut out).expect("short"),
+        }
     }
     out
 }
@@ -320,26 +395,27 @@ fn stream(events: &[(Option<String>, Value)]) -> Vec<u8> {
 #[test]
 fn renamed_streams_are_written_as_the_recorded_ones_wherever_they_are_split() {
     for (at, (recording, from)) in recorded().into_iter().enumerate() {
-        if !recording.is_stream() || recording.status >= 400 || from.framing() != Framing::Sse {
+        if !recording.is_stream() || recording.status >= 400 {
             continue;
         }
-        let told = events(&recording.response);
+        let told = said(from.framing(), &recording.response);
         let (mut renaming, mut renamed) = (Renaming::new(at as u64), told.clone());
-        for (_, value) in &mut renamed {
-            renaming.input(value);
+        for frame in &mut renamed {
+            renaming.input(&mut frame.value);
         }
-        let (told, renamed) = (stream(&told), stream(&renamed));
+        let (told, renamed) = (stream(from.framing(), &told), stream(from.framing(), &renamed));
         let mut dice = Dice::new(at as u64);
-        for to in codecs().filter(|codec| codec.framing() == Framing::Sse) {
+        for to in codecs() {
             let name = format!("{} as {}", recording.name, to.dialect().as_str());
             let before = translated(from, to, &ENVELOPE, [&told[..]]).written;
             let after = translated(from, to, &ENVELOPE, renamed.chunks(1 + dice.below(61))).written;
-            let (before, after) = (events(&before), events(&after));
+            let (before, after) = (said(to.framing(), &before), said(to.framing(), &after));
             assert_eq!(before.len(), after.len(), "{name}");
-            for ((_, mut before), (_, mut after)) in before.into_iter().zip(after) {
-                without_repeats(&mut before);
-                without_repeats(&mut after);
-                same(before, after, &renaming, &name);
+            for (mut before, mut after) in before.into_iter().zip(after) {
+                assert_eq!(before.name, after.name, "{name}");
+                without_repeats(&mut before.value);
+                without_repeats(&mut after.value);
+                same(before.value, after.value, &renaming, &name);
             }
         }
     }
