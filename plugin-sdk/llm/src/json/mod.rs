@@ -3,6 +3,7 @@
 mod balance;
 mod cursor;
 mod pointer;
+mod rename;
 mod skip;
 mod text;
 
@@ -12,6 +13,7 @@ pub(crate) use balance::Balance;
 pub(crate) use cursor::{Cursor, Literal, Members, ValueKind};
 pub use pointer::pointer;
 pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
+pub use rename::renamed;
 pub(crate) use text::{escape_inner_into, is_literal_inner, lossy, unescape_inner};
 pub use text::{escape_into, unescape};
 

@@ -99,7 +99,7 @@ fn walk<'a>(bytes: &'a [u8], parent: Span, mut each: impl FnMut(usize, Key<'a>, 
     Some(())
 }
 
-fn document(bytes: &[u8]) -> Option<Span> {
+pub(super) fn document(bytes: &[u8]) -> Option<Span> {
     Cursor::unchecked(bytes, &ALREADY_CHECKED).skip().ok()
 }
 

@@ -16,6 +16,7 @@ mod assemble;
 mod cache;
 mod citation;
 mod dialect;
+mod endpoint;
 mod error;
 mod event;
 mod facts;
@@ -41,6 +42,7 @@ pub use assemble::{Assembled, Assembler};
 pub use cache::CacheMark;
 pub use citation::Citation;
 pub use dialect::{CODECS, Codec, Dialect, Framing, StreamFrame, StreamReader, StreamWriter};
+pub use endpoint::{in_path, part_of_path};
 pub use error::{Error, ErrorKind};
 pub use event::{Delta, Event, Events, Start};
 pub use facts::{
