@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::adapter;
 use crate::capability::{Capabilities, Capability};
 use crate::fault::PluginFault;
 use crate::inspect::CONTRACT_VERSION;
@@ -53,6 +54,10 @@ pub enum LoadProblem {
     Settings(String),
     /// It wants to be called for a hook that it does not have.
     MissingHook(Hook),
+    /// An adapter that asks services.
+    AdapterWaits,
+    /// An adapter built with another version of the encoding in which calls and answers cross.
+    Encoding { found: u32 },
 }
 
 impl LoadProblem {
@@ -103,6 +108,15 @@ impl fmt::Display for LoadProblem {
             LoadProblem::Limit(why) => f.write_str(why),
             LoadProblem::Start(fault) => write!(f, "did not start: it {fault}"),
             LoadProblem::Settings(why) => write!(f, "refused its settings: {why}"),
+            LoadProblem::AdapterWaits => f.write_str(
+                "is an adapter and uses http, but no call waits for an adapter: let a plugin at another hook ask",
+            ),
+            LoadProblem::Encoding { found } => write!(
+                f,
+                "built with version {found} of the encoding for adapters, but this gateway speaks version {}: build it \
+                 again with this version's SDK",
+                adapter::ENCODING
+            ),
             LoadProblem::MissingHook(hook) => {
                 write!(f, "wants to be called for {} but does not export it", hook.name())
             }

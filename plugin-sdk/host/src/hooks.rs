@@ -82,6 +82,21 @@ impl Plugin {
         })
     }
 
+    /// Runs one hook of an adapter, which is shown no call.
+    pub(crate) fn run_without_call<T>(
+        &self,
+        input_bytes: usize,
+        hook: impl FnOnce(&mut Instance, &Exports) -> wasmtime::Result<Result<T, PluginFault>>,
+    ) -> Ran<T> {
+        let lent = Lent {
+            stage: Stage::Reading,
+            input_bytes,
+            call: &mut Call::vacant(),
+            answer: None,
+        };
+        self.run(lent, hook)
+    }
+
     /// Runs one hook: the verdict, or a fault after which call and answer are as they were before.
     fn run<T>(
         &self,

@@ -67,6 +67,8 @@ pub struct Inspection {
     pub contract: Option<String>,
     /// Whether it exports `lifecycle`, as every plugin has to.
     pub lifecycle: bool,
+    /// Whether it exports `adapter`, as those have to that export `encode` and `decode`.
+    pub adapter: bool,
     /// Imports that no plugin can have.
     pub unknown_imports: Vec<String>,
     /// Exports that nobody calls.
@@ -95,6 +97,7 @@ pub(crate) fn read_tables(bytes: &[u8]) -> Result<Inspection, LoadProblem> {
         capabilities: Capabilities::EMPTY,
         contract: None,
         lifecycle: false,
+        adapter: false,
         unknown_imports: Vec::new(),
         other_exports: Vec::new(),
     };
@@ -105,6 +108,21 @@ pub(crate) fn read_tables(bytes: &[u8]) -> Result<Inspection, LoadProblem> {
 }
 
 impl Inspection {
+    /// Whether it has anything of an adapter, whole or not.
+    pub(crate) fn is_of_adapter(&self) -> bool {
+        self.adapter || self.hooks.contains(Hook::Encode) || self.hooks.contains(Hook::Decode)
+    }
+
+    /// The interface that an adapter has to have and this one has not.
+    pub(crate) fn missing_of_adapter(&self) -> Option<&'static str> {
+        let there = [
+            ("adapter", self.adapter),
+            ("encode", self.hooks.contains(Hook::Encode)),
+            ("decode", self.hooks.contains(Hook::Decode)),
+        ];
+        there.iter().find(|(_, there)| !there).map(|(name, _)| *name)
+    }
+
     fn read(&mut self, bytes: &[u8]) -> wasmparser::Result<()> {
         // modules and components within the component have tables of their own
         let mut depth = 0;
@@ -135,7 +153,7 @@ impl Inspection {
         let interface = self.of_contract(name);
         match interface.map(|interface| (interface, Capability::named(interface))) {
             Some((_, Some(capability))) => self.capabilities.insert(capability),
-            Some(("types", None)) => {}
+            Some(("types" | "adapter", None)) => {}
             // hooks' own records, imported by guests that use their types
             Some((hook, None)) if Hook::named(hook).is_some() => {}
             _ => self.unknown_imports.push(name.to_owned()),
@@ -147,6 +165,7 @@ impl Inspection {
         match interface.map(|interface| (interface, Hook::named(interface))) {
             Some((_, Some(hook))) => self.hooks.insert(hook),
             Some(("lifecycle", None)) => self.lifecycle = true,
+            Some(("adapter", None)) => self.adapter = true,
             _ => self.other_exports.push(name.to_owned()),
         }
     }

@@ -13,8 +13,9 @@ use crate::capabilities::http::Waiting;
 use crate::capabilities::{Compiled, Granted, OnTerms};
 use crate::fault::PluginFault;
 use crate::guest::{Guest, Meter, Stage};
-use crate::interests::Interests;
+use crate::interests::{Hook, Interests};
 use crate::limits::{Limits, ticks};
+use crate::set::Member;
 use crate::ticker::Ticker;
 use crate::waiting::{self, at_once};
 
@@ -50,6 +51,9 @@ pub struct Exports {
     pub on_response: Option<wit::on_response::GuestIndices>,
     pub on_event: Option<wit::on_event::GuestIndices>,
     pub on_complete: Option<wit::on_complete::GuestIndices>,
+    pub adapter: Option<wit::adapter::GuestIndices>,
+    pub encode: Option<wit::encode::GuestIndices>,
+    pub decode: Option<wit::decode::GuestIndices>,
     /// The same as plain functions, for a plugin that waits.
     pub waiting: Option<WaitingExports>,
 }
@@ -58,7 +62,7 @@ pub struct Exports {
 pub struct WaitingExports {
     pub configure: ComponentExportIndex,
     /// By the hook's place.
-    pub hooks: [Option<ComponentExportIndex>; 5],
+    pub hooks: [Option<ComponentExportIndex>; Hook::ALL.len()],
 }
 
 /// A component's instance with its store. Lost after a fault, else used again.
@@ -81,6 +85,9 @@ struct Funcs {
     on_response: Option<wit::on_response::Guest>,
     on_event: Option<wit::on_event::Guest>,
     on_complete: Option<wit::on_complete::Guest>,
+    adapter: Option<wit::adapter::Guest>,
+    encode: Option<wit::encode::Guest>,
+    decode: Option<wit::decode::Guest>,
 }
 
 /// Why there is no instance.
@@ -294,4 +301,7 @@ impl Instance {
     hook_function!(on_response);
     hook_function!(on_event);
     hook_function!(on_complete);
+    hook_function!(adapter);
+    hook_function!(encode);
+    hook_function!(decode);
 }

@@ -13,6 +13,10 @@ pub enum Hook {
     OnResponse,
     OnEvent,
     OnComplete,
+    /// Of an adapter: a call on its way to a provider.
+    Encode,
+    /// Of an adapter: what the provider answers.
+    Decode,
 }
 
 pub type Hooks = SetOf<Hook>;
@@ -31,6 +35,8 @@ impl Hook {
             Hook::OnResponse => "on-response",
             Hook::OnEvent => "on-event",
             Hook::OnComplete => "on-complete",
+            Hook::Encode => "encode",
+            Hook::Decode => "decode",
         }
     }
 }
@@ -42,6 +48,8 @@ impl Member for Hook {
         Hook::OnResponse,
         Hook::OnEvent,
         Hook::OnComplete,
+        Hook::Encode,
+        Hook::Decode,
     ];
 
     fn place(self) -> u32 {

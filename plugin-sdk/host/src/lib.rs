@@ -3,6 +3,7 @@
 //! This crate opens no socket, and reads or writes no file but its cache of compiled components. Which plugins run, in
 //! which order, and what their verdicts mean for the caller, is left to the gateway.
 
+mod adapter;
 mod bindings;
 mod breaker;
 mod call;
@@ -31,6 +32,7 @@ mod ticker;
 mod verdict;
 mod waiting;
 
+pub use adapter::{Adapter, Description, Encoded, Framing};
 pub use call::{AnswerBody, AnswerView, Call, CallBody, HeaderList, HeaderView, NoHeaders, Operation, Piece};
 pub use capabilities::CapabilityTerms;
 pub use capabilities::cache::CacheTerms;

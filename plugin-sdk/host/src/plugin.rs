@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, InstancePre, Linker};
 
+use crate::adapter::{self, Description};
 use crate::bindings::exports::penstock::plugin as wit;
 use crate::breaker::Breaker;
 use crate::capabilities::{self, CapabilityTerms, Compiled, OnTerms, cache, http};
@@ -80,6 +81,8 @@ pub struct Plugin {
     capabilities: Capabilities,
     fail: FailMode,
     snapshot: Option<Result<Digest, NoSnapshot>>,
+    /// Of an adapter.
+    pub(crate) description: Option<Description>,
     /// The engine has to outlive the plugin: its ticker is what stops a looping guest.
     _engine: Arc<Parts>,
     _counted: Counted,
@@ -192,7 +195,7 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         }
     };
     let trips = blueprint.limits.trips;
-    Ok(Plugin {
+    let mut plugin = Plugin {
         blueprint,
         interests,
         waits,
@@ -203,9 +206,14 @@ fn load(engine: &Arc<Parts>, spec: LoadSpec) -> Result<Plugin, LoadProblem> {
         capabilities: tables.capabilities,
         fail: spec.fail,
         snapshot,
+        description: None,
         _engine: engine.clone(),
         _counted: Counted::in_(&engine.components),
-    })
+    };
+    if tables.adapter {
+        plugin.description = Some(adapter::described(&plugin)?);
+    }
+    Ok(plugin)
 }
 
 fn check_tables(tables: &Inspection, grants: Capabilities) -> Result<(), LoadProblem> {
@@ -230,7 +238,22 @@ fn check_tables(tables: &Inspection, grants: Capabilities) -> Result<(), LoadPro
             granted: grants,
         });
     }
-    Ok(())
+    check_adapter(tables)
+}
+
+fn check_adapter(tables: &Inspection) -> Result<(), LoadProblem> {
+    if !tables.is_of_adapter() {
+        return Ok(());
+    }
+    if let Some(missing) = tables.missing_of_adapter() {
+        return Err(LoadProblem::Export(format!(
+            "an adapter has `adapter`, `encode` and `decode`, and there is no `{missing}`"
+        )));
+    }
+    match tables.capabilities.contains(Capability::Http) {
+        true => Err(LoadProblem::AdapterWaits),
+        false => Ok(()),
+    }
 }
 
 /// What the instances share of the capabilities that they import.
@@ -354,6 +377,19 @@ impl Exports {
                 .map(wit::on_complete::GuestIndices::new)
                 .transpose()
                 .map_err(wrong)?,
+            adapter: tables
+                .adapter
+                .then(|| wit::adapter::GuestIndices::new(pre))
+                .transpose()
+                .map_err(wrong)?,
+            encode: has(Hook::Encode)
+                .map(wit::encode::GuestIndices::new)
+                .transpose()
+                .map_err(wrong)?,
+            decode: has(Hook::Decode)
+                .map(wit::decode::GuestIndices::new)
+                .transpose()
+                .map_err(wrong)?,
         })
     }
 }
@@ -368,7 +404,9 @@ impl WaitingExports {
             found.ok_or_else(|| LoadProblem::Export(format!("there is no `{name}` in `{interface}`")))
         };
         let mut hooks = [None; Hook::ALL.len()];
-        for hook in tables.hooks.iter() {
+        // adapters do not wait
+        let waiting = |hook: &Hook| !matches!(hook, Hook::Encode | Hook::Decode);
+        for hook in tables.hooks.iter().filter(waiting) {
             hooks[hook.place() as usize] = Some(function(hook.as_str(), "handle")?);
         }
         Ok(WaitingExports {

@@ -27,6 +27,15 @@ impl<T> Ran<T> {
         }
     }
 
+    /// The same with what becomes of its verdict.
+    pub(crate) fn and_then<U>(self, then: impl FnOnce(T) -> Result<U, PluginFault>) -> Ran<U> {
+        Ran {
+            result: self.result.and_then(then),
+            micros: self.micros,
+            edited: self.edited,
+        }
+    }
+
     /// For a hook that was not entered, though the plugin wants it.
     pub(crate) fn without_verdict(fault: PluginFault) -> Ran<T> {
         Ran {

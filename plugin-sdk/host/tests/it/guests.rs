@@ -35,10 +35,23 @@ pub fn calls() -> Bytes {
         .clone()
 }
 
+/// The guest that is an adapter.
+pub fn adapts() -> Bytes {
+    static BYTES: OnceLock<Bytes> = OnceLock::new();
+    BYTES
+        .get_or_init(|| component("adapts", &["--features", "adapts"]))
+        .clone()
+}
+
 /// The component with one name replaced by another of the same length, everywhere.
 pub fn renamed(from: &str, to: &str) -> Vec<u8> {
+    renamed_in(&hostile(), from, to)
+}
+
+/// The same of any component.
+pub fn renamed_in(component: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let mut bytes = hostile().to_vec();
+    let mut bytes = component.to_vec();
     for at in 0..bytes.len() - from.len() {
         if bytes[at..].starts_with(from.as_bytes()) {
             bytes[at..at + to.len()].copy_from_slice(to.as_bytes());

@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 
-#[cfg(not(any(feature = "events-only", feature = "calls")))]
+#[cfg(feature = "adapts")]
+mod adapts;
+#[cfg(not(any(feature = "events-only", feature = "calls", feature = "adapts")))]
 mod all;
 #[cfg(feature = "calls")]
 mod calls;
