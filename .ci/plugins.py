@@ -12,6 +12,8 @@ PENSTOCK = TARGET / "release/penstock"
 BUILT = TARGET / "plugins"
 # What a component is made of besides its own folder.
 SHARED_SOURCES = [ROOT / "plugin-sdk/rust", ROOT / "plugin-sdk/wit", ROOT / "Cargo.lock", ROOT / "Cargo.toml"]
+# And adapters.
+ADAPTER_SOURCES = [ROOT / "plugin-sdk/adapter", ROOT / "plugin-sdk/llm/src"]
 
 
 def folders() -> list:
@@ -21,7 +23,8 @@ def folders() -> list:
 def build_all() -> None:
     for folder in folders():
         component = BUILT / f"{folder.name}.wasm"
-        if not is_current(component, [folder, PENSTOCK, *SHARED_SOURCES]):
+        more = ADAPTER_SOURCES if folder.name.startswith("adapter-") else []
+        if not is_current(component, [folder, PENSTOCK, *SHARED_SOURCES, *more]):
             run([PENSTOCK, "plugin", "build", folder])
             # Cargo leaves the file alone where nothing changed; its age must say that it was looked at.
             os.utime(component)

@@ -11,6 +11,7 @@ use penstock_plugin_host::{
     AnswerView, Call, Candidate, Delta, Hook, Interests, Kind, Limits, Plugin, PluginState, Ran, Summary,
 };
 
+use crate::adapters;
 use crate::build::build;
 use crate::cases::{CallShape, Cases};
 use crate::drive::{Bench, call_with};
@@ -46,13 +47,16 @@ pub struct Measured {
 pub fn bench(folder: &Path) -> Result<Vec<Measured>, KitError> {
     let built = build(folder, None)?;
     let folder = Folder::open(folder)?;
+    let component =
+        std::fs::read(&built.path).map_err(|error| KitError::file("cannot read", &built.path, &error))?;
+    if folder.is_adapter()? {
+        return adapters::bench(&folder, component);
+    }
     let cases = match folder.cases() {
         path if path.is_file() => Cases::read(&path)?,
         _ => Cases::none(),
     };
     let settings = cases.common_settings();
-    let component =
-        std::fs::read(&built.path).map_err(|error| KitError::file("cannot read", &built.path, &error))?;
     let mut bench = Bench::new(component.into(), folder.capabilities()?, cases.all_services())?;
     bench.play(&cases.http);
     let plugin = bench.plugin(&settings).map_err(|why| {
@@ -61,9 +65,10 @@ pub fn bench(folder: &Path) -> Result<Vec<Measured>, KitError> {
         ))
     })?;
     let inputs = inputs(&plugin.interests());
+    let load: &Start = &|limits| bench.load("case", &settings, limits);
     inputs
         .into_iter()
-        .map(|input| measured(&bench, &settings, &plugin, input))
+        .map(|input| measured(load, &plugin, input))
         .collect()
 }
 
@@ -86,11 +91,15 @@ pub fn table(rows: &[Measured]) -> String {
     out
 }
 
-type Run = Box<dyn Fn(&Plugin) -> Result<Duration, String>>;
+type Run = Box<dyn Fn(&Arc<Plugin>) -> Result<Duration, String>>;
 
-struct Input {
-    what: &'static str,
-    run: Run,
+/// The plugin with other limits.
+pub(crate) type Start<'b> = dyn Fn(Limits) -> Result<Arc<Plugin>, String> + 'b;
+
+/// What is measured: one call, and how long it took.
+pub(crate) struct Input {
+    pub what: &'static str,
+    pub run: Run,
 }
 
 fn inputs(interests: &Interests) -> Vec<Input> {
@@ -98,19 +107,19 @@ fn inputs(interests: &Interests) -> Vec<Input> {
     if interests.wants(Hook::OnRequest) {
         inputs.push(Input {
             what: "on-request, 2 KB chat",
-            run: Box::new(on_request),
+            run: Box::new(|plugin| on_request(plugin)),
         });
     }
     if interests.wants(Hook::OnRoute) {
         inputs.push(Input {
             what: "on-route, 3 candidates",
-            run: Box::new(on_route),
+            run: Box::new(|plugin| on_route(plugin)),
         });
     }
     if interests.wants(Hook::OnResponse) {
         inputs.push(Input {
             what: "on-response, 2 KB answer",
-            run: Box::new(on_response),
+            run: Box::new(|plugin| on_response(plugin)),
         });
     }
     if interests.wants_kind(Kind::Text) {
@@ -126,13 +135,13 @@ fn inputs(interests: &Interests) -> Vec<Input> {
     if interests.wants(Hook::OnComplete) {
         inputs.push(Input {
             what: "on-complete",
-            run: Box::new(on_complete),
+            run: Box::new(|plugin| on_complete(plugin)),
         });
     }
     inputs
 }
 
-fn measured(bench: &Bench, settings: &str, plugin: &Arc<Plugin>, input: Input) -> Result<Measured, KitError> {
+pub(crate) fn measured(load: &Start<'_>, plugin: &Arc<Plugin>, input: Input) -> Result<Measured, KitError> {
     eprintln!("measuring {} ...", input.what);
     let failed = |why: String| KitError::new(format!("{}: {why}", input.what));
     let mut times = Vec::new();
@@ -147,20 +156,18 @@ fn measured(bench: &Bench, settings: &str, plugin: &Arc<Plugin>, input: Input) -
         median: times[times.len() / 2],
         min: times[0],
         max: times[times.len() - 1],
-        memory_bytes: least_memory(bench, settings, &input.run).map_err(failed)?,
+        memory_bytes: least_memory(load, &input.run).map_err(failed)?,
     })
 }
 
 /// The least limit under which the plugin starts and the hook runs, found by halving.
-fn least_memory(bench: &Bench, settings: &str, run: &Run) -> Result<usize, String> {
+fn least_memory(load: &Start<'_>, run: &Run) -> Result<usize, String> {
     let runs = |pages: usize| {
         let limits = Limits {
             memory_bytes: pages * PAGE_BYTES,
             ..Limits::default()
         };
-        bench
-            .load("case", settings, limits)
-            .is_ok_and(|plugin| run(&plugin).is_ok())
+        load(limits).is_ok_and(|plugin| run(&plugin).is_ok())
     };
     let (mut too_few, mut enough) = (0, Limits::default().memory_bytes / PAGE_BYTES);
     while enough - too_few > 1 {
@@ -174,22 +181,26 @@ fn least_memory(bench: &Bench, settings: &str, run: &Run) -> Result<usize, Strin
     Ok(enough * PAGE_BYTES)
 }
 
-/// About 2 KB of ordinary prose and code.
-fn text(bytes: usize) -> String {
+/// So many bytes of ordinary prose and code.
+pub(crate) fn text(bytes: usize) -> String {
     const TEXT: &str = "The pump in hall 3 was serviced on Tuesday; its seal is fine. `let flow = sensor.read()?;` gives \
                         1.25 l/s, which is what the data sheet says. Ask the team if the valve should stay open! ";
     TEXT.chars().cycle().take(bytes).collect()
 }
 
 fn sample_call() -> Result<Call, String> {
+    call_with(&CallShape::default(), Bytes::from(sample_body()))
+}
+
+/// A chat of about 2 KB.
+pub(crate) fn sample_body() -> String {
     let message = |role: &str, content: String| serde_json::json!({"role": role, "content": content});
     let messages = [
         message("system", text(300)),
         message("user", text(1200)),
         message("user", text(350)),
     ];
-    let body = serde_json::json!({"model": "gpt-4o-mini", "messages": messages, "temperature": 0.2});
-    call_with(&CallShape::default(), Bytes::from(body.to_string()))
+    serde_json::json!({"model": "gpt-4o-mini", "messages": messages, "temperature": 0.2}).to_string()
 }
 
 fn on_request(plugin: &Plugin) -> Result<Duration, String> {

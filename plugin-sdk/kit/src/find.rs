@@ -31,6 +31,8 @@ pub fn built_path(name: &str) -> Result<PathBuf, KitError> {
     let root = repository();
     let folder = root.join("plugins").join(name);
     let path = Layout::of(&folder)?.components().join(format!("{name}.wasm"));
+    let of_adapters = [root.join("plugin-sdk/adapter"), root.join("plugin-sdk/llm/src")];
+    let is_adapter = name.starts_with("adapter-");
     let sources = [
         folder,
         root.join("plugin-sdk/rust"),
@@ -39,6 +41,7 @@ pub fn built_path(name: &str) -> Result<PathBuf, KitError> {
     ];
     let newest = sources
         .iter()
+        .chain(of_adapters.iter().filter(|_| is_adapter))
         .map(|source| newest(source))
         .max()
         .unwrap_or(SystemTime::UNIX_EPOCH);

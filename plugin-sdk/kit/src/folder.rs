@@ -22,6 +22,9 @@ pub struct Manifest {
     /// The capabilities that it imports, and an operator has to grant.
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Of an adapter: what it speaks with providers, a dialect's name or one of its own.
+    #[serde(default)]
+    pub dialects: Vec<String>,
     /// The settings that it takes, by name.
     #[serde(default)]
     pub settings: BTreeMap<String, Setting>,
@@ -72,6 +75,11 @@ impl Folder {
     /// The hooks that plugin.yaml names.
     pub fn hooks(&self) -> Result<Hooks, KitError> {
         self.members("hooks", &self.manifest.hooks, Hook::named)
+    }
+
+    /// Whether it stands between the gateway and a provider, instead of in the chain.
+    pub fn is_adapter(&self) -> Result<bool, KitError> {
+        Ok(self.hooks()?.contains(Hook::Encode))
     }
 
     /// The capabilities that plugin.yaml names.

@@ -3,6 +3,7 @@
 //!
 //! Starts `cargo`, `rustc` and `rustup`; opens no socket itself.
 
+mod adapters;
 mod bench;
 mod build;
 mod cargo;
@@ -26,4 +27,4 @@ pub use find::{built, built_path, repository};
 pub use folder::{Manifest, Setting};
 pub use inspect::{Facts, inspect};
 pub use run::{CaseResult, Report, test};
-pub use scaffold::new;
+pub use scaffold::{new, new_adapter};

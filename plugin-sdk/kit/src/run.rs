@@ -7,6 +7,7 @@ use std::path::Path;
 use penstock_plugin_host::{Hook, Plugin};
 use serde_json::Value;
 
+use crate::adapters;
 use crate::build::build;
 use crate::cases::{Case, Cases, Expect, Input, body};
 use crate::drive::{
@@ -70,9 +71,12 @@ impl fmt::Display for Report {
 pub fn test(folder: &Path) -> Result<Report, KitError> {
     let built = build(folder, None)?;
     let folder = Folder::open(folder)?;
-    let cases = Cases::read(&folder.cases())?;
     let component =
         std::fs::read(&built.path).map_err(|error| KitError::file("cannot read", &built.path, &error))?;
+    if folder.is_adapter()? {
+        return adapters::test(&folder, component);
+    }
+    let cases = Cases::read(&folder.cases())?;
     let mut bench = Bench::new(component.into(), folder.capabilities()?, cases.all_services())?;
     let results = cases.cases.iter().map(|case| CaseResult {
         name: case.name.clone(),
@@ -245,7 +249,11 @@ fn agrees(observed: &Observed, expect: &Expect) -> Result<(), String> {
     never(observed, expect)
 }
 
-fn same<T: PartialEq + fmt::Debug>(what: &str, got: Option<&T>, expected: Option<&T>) -> Result<(), String> {
+pub(crate) fn same<T: PartialEq + fmt::Debug>(
+    what: &str,
+    got: Option<&T>,
+    expected: Option<&T>,
+) -> Result<(), String> {
     match expected {
         Some(expected) if got != Some(expected) => match got {
             Some(got) => Err(format!("{what}: got {got:?}\n{what}: expected {expected:?}")),
@@ -255,7 +263,7 @@ fn same<T: PartialEq + fmt::Debug>(what: &str, got: Option<&T>, expected: Option
     }
 }
 
-fn contains(what: &str, got: &str, expected: Option<&str>) -> Result<(), String> {
+pub(crate) fn contains(what: &str, got: &str, expected: Option<&str>) -> Result<(), String> {
     match expected {
         Some(expected) if !got.contains(expected) => {
             Err(format!("{what} is {got:?}, expected {expected:?} in it"))

@@ -16,6 +16,22 @@ const TEMPLATE: [(&str, &str); 6] = [
     (".gitignore", include_str!("../template/gitignore.in")),
 ];
 
+/// An adapter's files.
+const ADAPTER_TEMPLATE: [(&str, &str); 6] = [
+    ("Cargo.toml", include_str!("../template/adapter/Cargo.toml.in")),
+    ("plugin.yaml", include_str!("../template/adapter/plugin.yaml.in")),
+    ("src/lib.rs", include_str!("../template/adapter/lib.rs.in")),
+    (
+        "tests/cases.yaml",
+        include_str!("../template/adapter/cases.yaml.in"),
+    ),
+    ("README.md", include_str!("../template/adapter/README.md.in")),
+    (".gitignore", include_str!("../template/gitignore.in")),
+];
+
+/// What adapters are built with besides, file by file as it is.
+const ADAPTER_SDK: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/adapter_sdk.rs"));
+
 /// The SDK, file by file as it is.
 const SDK: [(&str, &str); 15] = [
     (
@@ -51,19 +67,39 @@ const SDK: [(&str, &str); 15] = [
     ("Cargo.lock", include_str!("../../../Cargo.lock")),
 ];
 
-/// The SDK's crate: a second one of that name cannot be built beside it.
-const SDK_NAME: &str = "penstock-plugin";
+/// The SDK's crates: a second one of such a name cannot be built beside it.
+const SDK_NAMES: [&str; 3] = ["penstock-plugin", "penstock-adapter", "penstock-llm"];
 
 const SDK_MANIFEST: &str = include_str!("../../rust/Cargo.toml");
+const ADAPTER_MANIFEST: &str = include_str!("../../adapter/Cargo.toml");
+const LLM_MANIFEST: &str = include_str!("../../llm/Cargo.toml");
 const WORKSPACE_MANIFEST: &str = include_str!("../../../Cargo.toml");
 
 /// Writes the folder; the name is the plugin's, the crate's and the component's. A folder with something in it is left
 /// alone.
 pub fn new(name: &str, folder: &Path) -> Result<PathBuf, KitError> {
+    made(name, folder, TEMPLATE)
+}
+
+/// The same of an adapter, with the dialects that it is built on.
+pub fn new_adapter(name: &str, folder: &Path) -> Result<PathBuf, KitError> {
+    let folder = made(name, folder, ADAPTER_TEMPLATE)?;
+    for (path, text) in ADAPTER_SDK {
+        write(&folder.join(path), text)?;
+    }
+    write(
+        &folder.join("sdk/adapter/Cargo.toml"),
+        &standalone(ADAPTER_MANIFEST),
+    )?;
+    write(&folder.join("sdk/llm/Cargo.toml"), &standalone(LLM_MANIFEST))?;
+    Ok(folder)
+}
+
+fn made(name: &str, folder: &Path, template: [(&str, &str); 6]) -> Result<PathBuf, KitError> {
     check_name(name).map_err(KitError::new)?;
-    if name == SDK_NAME {
+    if SDK_NAMES.contains(&name) {
         return Err(KitError::new(format!(
-            "`{name}` is the SDK, which the plugin is built with: choose another name"
+            "`{name}` is of the SDK, which the plugin is built with: choose another name"
         )));
     }
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -80,7 +116,7 @@ pub fn new(name: &str, folder: &Path) -> Result<PathBuf, KitError> {
             )
             .replace("{{serde}}", &version("workspace.dependencies", "serde"))
     };
-    for (path, text) in TEMPLATE {
+    for (path, text) in template {
         write(&folder.join(path), &filled(text))?;
     }
     for (path, text) in SDK {
@@ -98,11 +134,15 @@ fn standalone(manifest: &str) -> String {
             table = header.trim_end_matches(']');
         }
         match line.split_once(".workspace = true") {
-            _ if table == "lints" => {}
+            _ if table == "lints" || table == "dev-dependencies" => {}
             Some((key, _)) if table == "package" => {
                 out += &format!("{key} = {}\n", version("workspace.package", key));
             }
-            Some((key, _)) => out += &format!("{key} = {}\n", version("workspace.dependencies", key)),
+            Some((key, _)) => {
+                // the crates of the SDK lie side by side
+                let version = version("workspace.dependencies", key).replace("\"plugin-sdk/", "\"../");
+                out += &format!("{key} = {version}\n");
+            }
             None => out += &format!("{line}\n"),
         }
     }
@@ -145,6 +185,21 @@ mod tests {
         ] {
             assert!(manifest.contains(line), "{line}: {manifest}");
         }
+    }
+
+    #[test]
+    fn the_copied_sdk_of_adapters_lies_side_by_side() {
+        let manifest = standalone(ADAPTER_MANIFEST);
+        for line in [
+            "penstock-llm = { path = \"../llm\" }",
+            "penstock-plugin = { path = \"../rust\" }",
+        ] {
+            assert!(manifest.contains(line), "{line}: {manifest}");
+        }
+        let llm = standalone(LLM_MANIFEST);
+        assert!(!llm.contains("workspace") && !llm.contains("proptest"), "{llm}");
+        let carried = |path: &str| ADAPTER_SDK.iter().any(|(there, _)| *there == path);
+        assert!(carried("sdk/llm/src/lib.rs") && carried("sdk/adapter/src/lib.rs"));
     }
 
     #[test]

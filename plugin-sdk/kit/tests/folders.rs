@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use penstock_plugin_kit::{bench, build, built, inspect, new, test};
+use penstock_plugin_kit::{bench, build, built, inspect, new, new_adapter, test};
 
 fn replace(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).expect("a file of the folder");
@@ -260,4 +260,27 @@ fn the_plugins_of_this_repository_are_built_and_pass_their_cases() {
         let report = test(&root.join("plugins").join(name)).expect("runs");
         assert!(report.failed() == 0 && report.passed() >= 20, "{name}\n{report}");
     }
+}
+
+#[test]
+fn a_new_adapter_builds_and_passes_its_cases() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = new_adapter("acme-chat", &scratch.path().join("acme-chat")).expect("made");
+    let report = test(&folder).expect("runs");
+    assert_eq!((report.passed(), report.failed()), (4, 0), "{report}");
+    let facts = inspect(&folder).expect("a component").to_string();
+    assert!(
+        facts.contains("hooks:        encode, decode\n") && facts.contains("capabilities: none\n"),
+        "{facts}"
+    );
+
+    replace(&folder.join("plugin.yaml"), "[openai-chat]", "[cohere]");
+    let told = test(&folder).expect("runs").to_string();
+    assert!(
+        told.contains("it speaks `openai-chat`, which plugin.yaml does not name"),
+        "{told}"
+    );
+    replace(&folder.join("plugin.yaml"), "[encode, decode]", "[encode]");
+    let told = build(&folder, None).expect_err("says too little").to_string();
+    assert!(told.contains("write `hooks: [encode, decode]`"), "{told}");
 }

@@ -77,6 +77,7 @@ pub mod private {
     //! What the [`export!`](crate::export!) macro expands to; not for use by hand.
     pub use crate::export::Instance;
     pub use crate::guard::{on_event, on_response};
+    pub use crate::settings::read as settings;
 }
 
 pub mod prelude {

@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 
 /// The settings from JSON. An error is a sentence that starts with the setting's place, such as `custom[0].min`.
-pub(crate) fn read<S: DeserializeOwned>(json: &str) -> Result<S, String> {
+pub fn read<S: DeserializeOwned>(json: &str) -> Result<S, String> {
     serde_json::from_str(json).map_err(|error| {
         let position = format!(" at line {} column {}", error.line(), error.column());
         let message = error.to_string();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use penstock_plugin_kit::{KitError, bench, build, inspect, new, table, test};
+use penstock_plugin_kit::{KitError, bench, build, inspect, new, new_adapter, table, test};
 
 /// Makes, builds, tests and measures plugins.
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,9 @@ pub enum PluginCommand {
         /// The folder to make [default: the name, here]
         #[arg(long, value_name = "FOLDER")]
         path: Option<PathBuf>,
+        /// An adapter: it stands between the gateway and a provider
+        #[arg(long)]
+        adapter: bool,
     },
     /// Builds folders into components and checks them against plugin.yaml
     Build {
@@ -49,7 +52,9 @@ impl PluginCommand {
     /// Does it, and prints what came of it.
     pub fn run(self) -> ExitCode {
         let done = match self {
-            PluginCommand::New { name, path } => run_new(&name, path),
+            PluginCommand::New { name, path, adapter } => {
+                run_new(&name, path, if adapter { new_adapter } else { new })
+            }
             PluginCommand::Build { folders, out } => run_build(&folders, out.as_deref()),
             PluginCommand::Inspect { path } => inspect(&path).map(|facts| {
                 println!("{facts}");
@@ -65,8 +70,12 @@ impl PluginCommand {
     }
 }
 
-fn run_new(name: &str, path: Option<PathBuf>) -> Result<ExitCode, KitError> {
-    let folder = new(name, &path.unwrap_or_else(|| PathBuf::from(name)))?;
+fn run_new(
+    name: &str,
+    path: Option<PathBuf>,
+    make: fn(&str, &Path) -> Result<PathBuf, KitError>,
+) -> Result<ExitCode, KitError> {
+    let folder = make(name, &path.unwrap_or_else(|| PathBuf::from(name)))?;
     let folder = folder.display();
     println!("made {folder}; next: penstock plugin test {folder}");
     Ok(ExitCode::SUCCESS)
