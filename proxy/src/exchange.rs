@@ -220,6 +220,8 @@ pub enum Outcome {
     Status,
     /// The provider refused the gateway's own credential.
     Credential,
+    /// The gateway's adapter for it failed.
+    Adapter,
     /// Broke off, or made no sense.
     Broken,
     /// An error event before anything was said.
@@ -236,6 +238,7 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::Status => "status",
             Self::Credential => "credential",
+            Self::Adapter => "adapter",
             Self::Broken => "broken",
             Self::ErrorEvent => "error_event",
             Self::Cancelled => "cancelled",

@@ -161,6 +161,16 @@ impl Fault {
         fault
     }
 
+    /// An adapter failed: nothing of the provider's can be read or written with it, but another target may do.
+    pub fn adapter_failed(plugin: &str, why: &impl fmt::Display) -> Box<Self> {
+        let message =
+            format!("adapter `{plugin}` failed, and with it what this provider says cannot be translated");
+        let mut fault = Self::new(Cause::Plugin, 503, "adapter_failed", message);
+        fault.next = Next::TryNextTarget;
+        fault.detail = Some(format!("adapter {plugin} {why}"));
+        fault
+    }
+
     /// A limit of the process was met.
     pub fn overloaded(limit: &'static str, remedy: &str) -> Box<Self> {
         let mut fault = Self::ours(

@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 
 use crate::accept::route::{self, Route};
 use crate::accept::{body, call, count, handshake, head, listen, named, raw};
+use crate::adapter::Adapted;
 use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
 use crate::chain;
@@ -518,9 +519,36 @@ impl Gateway {
         step: &Step,
         terms: Terms,
     ) -> std::result::Result<Option<Failed>, Told> {
-        let (mut outgoing, terms) = match self.request_for(down, exchange, step, terms).await? {
+        let provider = &step.planned.target.provider;
+        let adapted = Adapted::of(&exchange.snapshot, provider, terms.dialect);
+        let attempted = self
+            .attempt_with(down, exchange, step, terms, adapted.as_ref())
+            .await;
+        if let Some(adapted) = adapted {
+            adapted.note(exchange);
+        }
+        attempted
+    }
+
+    async fn attempt_with(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        step: &Step,
+        terms: Terms,
+        adapted: Option<&Arc<Adapted>>,
+    ) -> std::result::Result<Option<Failed>, Told> {
+        let (mut outgoing, terms) = match self.request_for(down, exchange, step, terms, adapted).await? {
             Ok(made) => made,
-            Err(failed) => return Ok(Some(failed)),
+            Err(failed) => {
+                if failed.outcome == Outcome::Adapter {
+                    exchange.dispatched.attempts.push(step.attempt());
+                    exchange
+                        .dispatched
+                        .note(Duration::ZERO, Some((failed.outcome, failed.status)));
+                }
+                return Ok(Some(failed));
+            }
         };
         exchange.dispatched.dropped = std::mem::take(&mut outgoing.dropped);
         let begun = Instant::now();

@@ -13,6 +13,7 @@
 //! one in [`startup`], and operators' pages are in [`admin`].
 
 pub mod accept;
+pub mod adapter;
 pub mod admin;
 pub mod admit;
 pub mod chain;

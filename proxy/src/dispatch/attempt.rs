@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use penstock_llm::model::{self, Codec, Dialect, ErrorKind};
+use penstock_llm::model::{self, Dialect, ErrorKind};
 use penstock_llm::openai::ErrorView;
 
+use crate::adapter::Adapted;
 use crate::dispatch::credentials::REFUSED_REST;
 use crate::dispatch::identity::{self, Held, Identities};
 use crate::dispatch::outgoing::{self, Outgoing};
@@ -151,7 +152,10 @@ async fn refused(step: &Step, outgoing: &Outgoing, mut upstream: Box<Upstream>, 
     let headers = upstream.headers().clone();
     let read = error_body(&mut upstream).await;
     upstream.finish().await;
-    let speaks = outgoing.translation.as_ref().map(|it| it.from);
+    let speaks = outgoing.translation.as_ref().map(|it| Speaker {
+        dialect: it.from,
+        adapted: it.adapted.as_deref(),
+    });
     let Some(body) = read else {
         // Half a body would be passed off as a whole one: the caller gets our words instead.
         let mut failed = refusal(step, speaks, status, &headers, Bytes::new());
@@ -165,7 +169,7 @@ async fn refused(step: &Step, outgoing: &Outgoing, mut upstream: Box<Upstream>, 
 /// the caller speaks another: its words are then told in the caller's.
 pub fn refusal(
     step: &Step,
-    speaks: Option<Dialect>,
+    speaks: Option<Speaker<'_>>,
     status: u16,
     headers: &HeaderMap,
     body: Bytes,
@@ -180,7 +184,7 @@ pub fn refusal(
             Outcome::Status,
         ),
         _ => match speaks {
-            Some(dialect) => (reworded(step, dialect, status, headers, &body), Outcome::Status),
+            Some(speaks) => (reworded(step, speaks, status, headers, &body), Outcome::Status),
             None => (verbatim(status, headers, body), Outcome::Status),
         },
     };
@@ -222,7 +226,7 @@ fn credential_refused(step: &Step, status: u16) -> Box<Fault> {
 
 fn try_elsewhere(
     step: &Step,
-    speaks: Option<Dialect>,
+    speaks: Option<Speaker<'_>>,
     status: u16,
     headers: &HeaderMap,
     body: &[u8],
@@ -234,13 +238,8 @@ fn try_elsewhere(
         step.credential.health.rest(rest);
         step.planned.health.rest(rest);
     }
-    let said = match speaks.and_then(Dialect::codec) {
-        Some(codec) => Some(
-            read_error(codec, status, headers, body)
-                .message
-                .get()
-                .into_owned(),
-        ),
+    let said = match speaks {
+        Some(speaks) => speaks.error(status, headers, body).map(|told| told.message),
         None => ErrorView::read(body).and_then(|error| error.message),
     };
     let said = said
@@ -287,37 +286,64 @@ fn verbatim(status: u16, headers: &HeaderMap, body: Bytes) -> Box<Fault> {
 }
 
 /// The same in the caller's dialect, where the provider speaks another.
-fn reworded(step: &Step, speaks: Dialect, status: u16, headers: &HeaderMap, body: &[u8]) -> Box<Fault> {
+fn reworded(step: &Step, speaks: Speaker<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Box<Fault> {
     let code = match status {
         404 => "upstream_not_found",
         _ => "upstream_invalid_request",
     };
-    let Some(codec) = speaks.codec() else {
+    let Some(error) = speaks.error(status, headers, body) else {
         return Fault::provider(status, code, "the provider refused the request").final_here();
     };
-    let error = read_error(codec, status, headers, body);
     let code = match error.kind {
         ErrorKind::ContextLength => "context_length_exceeded",
         ErrorKind::ContentPolicy => "content_policy_violation",
         _ => code,
     };
-    let said = shortened(step, error.message.get().into_owned());
+    let said = shortened(step, error.message);
     let name = &step.planned.target.provider.name;
     let message = format!("provider {name} answered {status}: {said}");
     let mut fault = Fault::provider(status, code, message).final_here();
     fault.cause = Cause::Caller;
-    fault.param = error.param.map(|param| param.get().into_owned());
+    fault.param = error.param;
     fault
 }
 
-fn read_error<'a>(
-    codec: &dyn Codec,
-    status: u16,
-    headers: &'a HeaderMap,
-    body: &'a [u8],
-) -> model::Error<'a> {
-    let native = headers.get(AWS_ERROR_TYPE).and_then(|value| value.to_str().ok());
-    codec.read_error(status, native, body)
+/// What a provider speaks, and what reads it where that is not built in.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker<'a> {
+    pub dialect: Dialect,
+    pub adapted: Option<&'a Adapted>,
+}
+
+/// What matters of an error in a provider's dialect.
+struct Told {
+    kind: ErrorKind,
+    message: String,
+    param: Option<String>,
+}
+
+impl Speaker<'_> {
+    /// None where nobody can read it.
+    fn error(self, status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Told> {
+        let native = headers.get(AWS_ERROR_TYPE).and_then(|value| value.to_str().ok());
+        match self.adapted {
+            Some(adapted) => adapted.error(status, native, body, Told::of),
+            None => self
+                .dialect
+                .codec()
+                .map(|codec| Told::of(codec.read_error(status, native, body))),
+        }
+    }
+}
+
+impl Told {
+    fn of(error: model::Error<'_>) -> Self {
+        Self {
+            kind: error.kind,
+            message: error.message.get().into_owned(),
+            param: error.param.map(|param| param.get().into_owned()),
+        }
+    }
 }
 
 /// `retry-after-ms`, else `Retry-After` in seconds or as a date.
@@ -350,11 +376,31 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// A stream that ended in an error before it had said anything counts like a status.
 pub fn failed_in_stream(step: &Step, fault: Box<Fault>, outcome: Outcome) -> Failed {
-    step.planned.health.failed();
+    let outcome = match fault.cause {
+        // no mark against the provider
+        Cause::Plugin => Outcome::Adapter,
+        _ => {
+            step.planned.health.failed();
+            outcome
+        }
+    };
     Failed {
         fault: fault.with_words(|said| step.scrubbed(said)),
         outcome,
         status: Some(200),
+    }
+}
+
+/// An attempt that was never sent: its request could not be made.
+pub fn unsent(fault: Box<Fault>) -> Failed {
+    let outcome = match fault.cause {
+        Cause::Plugin => Outcome::Adapter,
+        _ => Outcome::Broken,
+    };
+    Failed {
+        fault,
+        outcome,
+        status: None,
     }
 }
 

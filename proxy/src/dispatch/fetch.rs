@@ -257,7 +257,8 @@ fn once_each(wanted: Vec<WantedBytes>) -> Vec<WantedBytes> {
 fn interrupted(error: Interrupted) -> NotFetched {
     match error {
         Interrupted::Silent => NotFetched::OutOfTime,
-        Interrupted::Broken(_) => NotFetched::BrokenOff,
+        // no adapter reads what is fetched
+        Interrupted::Broken(_) | Interrupted::Adapter { .. } => NotFetched::BrokenOff,
     }
 }
 

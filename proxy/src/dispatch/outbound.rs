@@ -62,6 +62,7 @@ fn service(call: &OutboundCall) -> (Provider, Timeouts) {
         port: call.rule.port,
         base_path: "".into(),
         dialects: Vec::new(),
+        adapter: None,
         credentials: Vec::new(),
         auth: Auth::None,
         usage_option: false,
@@ -122,7 +123,8 @@ fn size(headers: &HeaderMap) -> usize {
 fn interrupted(error: Interrupted) -> HttpError {
     match error {
         Interrupted::Silent => HttpError::Timeout,
-        Interrupted::Broken(_) => HttpError::Broken,
+        // no adapter reads what services say
+        Interrupted::Broken(_) | Interrupted::Adapter { .. } => HttpError::Broken,
     }
 }
 

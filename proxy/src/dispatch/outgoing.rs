@@ -10,8 +10,9 @@ use penstock_llm::usage::TokenCount;
 use penstock_plugin_host::CallBody;
 
 use crate::accept::named;
+use crate::adapter::Adapted;
 use crate::dispatch::plan::Step;
-use crate::dispatch::translate::{self, Means, Remembered};
+use crate::dispatch::translate::{self, Means, Remembered, Writer};
 use crate::exchange::{Exchange, Terms};
 use crate::fault::{Fault, Result};
 use crate::state::answer::Translation;
@@ -96,10 +97,11 @@ pub fn for_step(
     step: &Step,
     terms: Terms,
     vault: &Arc<Vault>,
+    adapted: Option<&Arc<Adapted>>,
     wants: &mut Vec<Want>,
 ) -> Result<Option<(Outgoing, Terms)>> {
     match exchange.admitted.call.as_ref().map(|call| &call.body) {
-        Some(CallBody::Json(request)) => read_call(exchange, step, terms, request, vault, wants),
+        Some(CallBody::Json(request)) => read_call(exchange, step, terms, request, (vault, adapted), wants),
         Some(CallBody::Raw(body)) => match exchange.accepted.page {
             Some(page) => Ok(Some((named_call(exchange, step, page, body)?, terms))),
             None => Ok(Some((raw_call(exchange, step, body)?, terms))),
@@ -113,19 +115,19 @@ fn read_call(
     step: &Step,
     terms: Terms,
     request: &Request,
-    vault: &Arc<Vault>,
+    (vault, adapted): (&Arc<Vault>, Option<&Arc<Adapted>>),
     wants: &mut Vec<Want>,
 ) -> Result<Option<(Outgoing, Terms)>> {
     let provider = &step.planned.target.provider;
     let operation = request.operation();
     let speaks = translate::spoken_to(provider, terms.dialect);
-    if operation == Operation::Chat && speaks != terms.dialect {
+    if operation == Operation::Chat && (adapted.is_some() || speaks != terms.dialect) {
         let remembered = remembered(exchange, vault);
-        let made = translated_call(exchange, step, request, speaks, remembered, wants)?;
+        let made = translated_call(exchange, step, request, (speaks, adapted), remembered, wants)?;
         return Ok(made.map(|outgoing| (outgoing, terms)));
     }
     if operation == Operation::Chat && translate::may_lack(request, &step.planned.target) {
-        let made = translated_call(exchange, step, request, speaks, None, wants)?;
+        let made = translated_call(exchange, step, request, (speaks, None), None, wants)?;
         if let Some(outgoing) = made {
             return Ok(Some((in_own_words(outgoing), terms_of_own(request, terms))));
         }
@@ -175,7 +177,7 @@ fn terms_of_own(request: &Request, terms: Terms) -> Terms {
 /// The path of a call that goes on in the caller's own dialect.
 fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Request) -> String {
     match operation {
-        Operation::Chat => translate::path(speaks, &step.planned.model, request.stream()),
+        Operation::Chat => speaks.path(&step.planned.model, request.stream()),
         other => operation_path(other).to_owned(),
     }
 }
@@ -196,7 +198,7 @@ fn translated_call(
     exchange: &Exchange,
     step: &Step,
     request: &Request,
-    speaks: Dialect,
+    (speaks, adapted): (Dialect, Option<&Arc<Adapted>>),
     remembered: Option<Remembered<'_>>,
     wants: &mut Vec<Want>,
 ) -> Result<Option<Outgoing>> {
@@ -209,14 +211,20 @@ fn translated_call(
         may_fetch: exchange.snapshot.fetch.enabled,
         as_words: exchange.snapshot.documents_as_words,
     };
-    let made = translate::translated(request, target, model, speaks, from_caller, means, wants)?;
+    let writer = Writer::of(speaks, adapted.map(|adapted| &**adapted))?;
+    let made = translate::translated(request, target, model, writer, from_caller, means, wants)?;
     let Some(made) = made else { return Ok(None) };
     let json = HeaderValue::from_static("application/json");
-    let mut headers = headers_in(speaks, step, from_caller, Some(json))?;
+    let mut headers = match adapted {
+        // it says itself what its API demands
+        Some(_) => headers(step, from_caller, Some(json))?,
+        None => headers_in(speaks, step, from_caller, Some(json))?,
+    };
     headers.retain(|(name, _)| !made.headers.iter().any(|(own, _)| own == name));
     headers.extend(made.headers);
     let translation = Translation {
-        from: speaks,
+        from: adapted.and_then(|adapted| adapted.dialect()).unwrap_or(speaks),
+        adapted: adapted.cloned(),
         to: exchange.accepted.dialect,
         id: exchange.accepted.id.clone(),
         created: exchange.accepted.at_ms / 1000,
@@ -224,15 +232,15 @@ fn translated_call(
         streamed: request.stream(),
         usage_asked: request.usage_asked(),
         legacy_functions: made.legacy_functions,
+        names: made.names,
         repeated: made.repeated,
         input_estimate: Some(TokenCount::estimated(exchange.prompt_bytes()).0),
         most_bytes: exchange.snapshot.limits.decompressed_bytes,
         keeping: made.keeping,
     };
-    let path = translate::path(speaks, &step.planned.model, made.streams);
     Ok(Some(Outgoing {
         method: Method::POST,
-        path: format!("{}{path}", target.provider.base_path),
+        path: format!("{}{}", target.provider.base_path, made.path),
         headers,
         body: OutgoingBody::Plain(made.bytes.into()),
         is_raw: false,
@@ -322,7 +330,7 @@ fn key(step: &Step) -> Option<&Secret> {
 }
 
 /// For a query's value; `/` and `:`, which are common in names of models, may stand there as they are.
-pub(super) fn percent_encoded(text: &str) -> String {
+fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -1,32 +1,33 @@
-//! A call in the dialect of the provider that it goes to: which dialect that is, its path, and the body written anew
-//! where the caller speaks another one. What was lost on the way is named.
+//! A call in the dialect of the provider that it goes to: which dialect that is, and the body written anew where the caller
+//! speaks another one, by what is built in or by an adapter. What was lost on the way is named.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use penstock_llm::model::{Codec, Dialect, Losses, Maker, Request as Asked, Target as ModelTarget};
+use penstock_llm::model::{Codec, Dialect, Losses, Maker, Names, Request as Asked, Target as ModelTarget};
 use penstock_llm::openai::Request;
+use penstock_plugin_host::Encoded;
 
+use crate::adapter::Adapted;
 use crate::dispatch::media::Fit;
-use crate::dispatch::outgoing::percent_encoded;
 use crate::dispatch::signatures::put_back;
 use crate::fault::{Fault, Result};
 use crate::state::media::{Got, Want};
 use crate::state::signatures::{Keeping, Vault};
 use crate::state::snapshot::{Provider, Target};
 
-/// What Anthropic's API is asked for where nobody says otherwise (APIS.md 3).
-const ANTHROPIC_VERSION: &str = "2023-06-01";
-
 /// A body for a provider, and what has to be said of it.
 #[derive(Debug)]
 pub struct Translated {
     pub bytes: Vec<u8>,
+    /// Under the provider's base path, with the query.
+    pub path: String,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What the caller sees as `x-penstock-dropped`.
     pub dropped: Vec<Box<str>>,
-    pub streams: bool,
     pub legacy_functions: bool,
+    /// Of tools that go by another name.
+    pub names: Names,
     /// What answers repeat of the request.
     pub repeated: Option<Box<str>>,
     /// Where what its caller may not bring back of the answer is kept.
@@ -45,6 +46,54 @@ pub fn spoken_to(provider: &Provider, caller: Dialect) -> Dialect {
     match provider.dialects.contains(&caller) {
         true => caller,
         false => provider.dialects.first().copied().unwrap_or(Dialect::OpenAiChat),
+    }
+}
+
+/// What a call is written in for its provider.
+#[derive(Clone, Copy)]
+pub enum Writer<'a> {
+    Codec(&'static dyn Codec),
+    Adapter(&'a Adapted),
+}
+
+impl<'a> Writer<'a> {
+    /// The adapter where there is one, else what is built in.
+    pub fn of(dialect: Dialect, adapted: Option<&'a Adapted>) -> Result<Self> {
+        match adapted {
+            Some(adapted) => Ok(Self::Adapter(adapted)),
+            None => dialect.codec().map(Self::Codec).ok_or_else(|| unknown(dialect)),
+        }
+    }
+
+    /// What the provider speaks, where that is known here.
+    fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Codec(codec) => Some(codec.dialect()),
+            Self::Adapter(adapted) => adapted.dialect(),
+        }
+    }
+
+    /// What is built in of it: what it says of media holds for an adapter of its dialect, too.
+    fn codec(self) -> Option<&'static dyn Codec> {
+        self.dialect().and_then(Dialect::codec)
+    }
+
+    fn write(self, request: &Asked<'_>, target: &ModelTarget<'_>, bytes: usize) -> Result<Encoded> {
+        let codec = match self {
+            Self::Codec(codec) => codec,
+            Self::Adapter(adapted) => return adapted.encode(request, target, bytes),
+        };
+        let written = codec.write_request(request, target)?;
+        let header = |(name, value): (&'static str, String)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+        };
+        Ok(Encoded {
+            body: written.bytes,
+            path: codec.dialect().path(target.model, request.stream),
+            headers: written.headers.into_iter().filter_map(header).collect(),
+            names: written.names,
+            losses: written.losses,
+        })
     }
 }
 
@@ -70,28 +119,29 @@ pub fn may_lack(request: &Request, target: &Target) -> bool {
 /// nothing is to be changed.
 ///
 /// # Errors
-/// What cannot be said in that dialect and must not be left out: the caller's fault, with the field.
+/// What cannot be said in that dialect and must not be left out: the caller's fault, with the field. Or an adapter failed.
 pub fn translated(
     request: &Request,
     target: &Target,
     model: &str,
-    to: Dialect,
+    to: Writer<'_>,
     from_caller: &HeaderMap,
     means: Means<'_>,
     wants: &mut Vec<Want>,
 ) -> Result<Option<Translated>> {
     let betas = betas(from_caller);
     let mut read = request.in_model(&betas)?;
-    let codec = to.codec().ok_or_else(|| unknown(to))?;
     let spoken = request.dialect();
     let spoken = spoken.codec().ok_or_else(|| unknown(spoken))?;
-    if spoken.dialect() != to {
+    // a body in its caller's own dialect is only written anew where media in it change
+    let is_own = matches!(to, Writer::Codec(codec) if codec.dialect() == spoken.dialect());
+    if !is_own {
         spoken.check_portable(&read.value)?;
     }
-    let (streams, legacy_functions) = (read.value.stream, read.value.legacy_functions);
+    let legacy_functions = read.value.legacy_functions;
     let facts = facts(target, model, to, means.may_fetch);
-    let (is_changed, fitted) = fit(&mut read.value, codec, &facts, target, means, wants)?;
-    if !wants.is_empty() || (!is_changed && spoken.dialect() == to) {
+    let (is_changed, fitted) = fit(&mut read.value, to, &facts, target, means, wants)?;
+    if !wants.is_empty() || (!is_changed && is_own) {
         return Ok(None);
     }
     let keeping = means.remembered.map(|kept| Keeping {
@@ -100,59 +150,41 @@ pub fn translated(
         caller: kept.caller.clone(),
         maker: facts.maker,
     });
-    let written = codec.write_request(&read.value, &facts)?;
+    let written = to.write(&read.value, &facts, request.bytes().len())?;
     let mut losses = read.losses;
     losses.append(fitted);
     losses.append(written.losses);
-    let header = |(name, value): (&'static str, String)| {
-        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
-    };
     Ok(Some(Translated {
-        bytes: written.bytes,
-        headers: written.headers.into_iter().filter_map(header).collect(),
+        bytes: written.body,
+        path: written.path,
+        headers: written.headers,
+        names: written.names,
         dropped: losses.names(),
-        streams,
         legacy_functions,
         repeated: spoken.repeated(&read.value).map(Into::into),
         keeping: keeping.map(Box::new),
     }))
 }
 
-/// The path of a generation under a provider's base path.
-pub fn path(dialect: Dialect, model: &str, streams: bool) -> String {
-    match (dialect, streams) {
-        (Dialect::OpenAiChat, _) => "/chat/completions".to_owned(),
-        (Dialect::OpenAiResponses, _) => "/responses".to_owned(),
-        (Dialect::AnthropicMessages, _) => "/messages".to_owned(),
-        (Dialect::Cohere, _) => "/chat".to_owned(),
-        (Dialect::Gemini, false) => format!("/models/{}:generateContent", percent_encoded(model)),
-        (Dialect::Gemini, true) => {
-            format!("/models/{}:streamGenerateContent?alt=sse", percent_encoded(model))
-        }
-        (Dialect::BedrockConverse, false) => format!("/model/{}/converse", whole_part(model)),
-        (Dialect::BedrockConverse, true) => format!("/model/{}/converse-stream", whole_part(model)),
-    }
-}
-
 /// Headers without which a dialect's API does not answer.
 pub fn required_header(dialect: Dialect) -> Option<(HeaderName, HeaderValue)> {
-    (dialect == Dialect::AnthropicMessages).then(|| {
-        (
-            HeaderName::from_static("anthropic-version"),
-            HeaderValue::from_static(ANTHROPIC_VERSION),
-        )
-    })
+    let header = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    dialect.required_header().map(header)
 }
 
 /// Media as the target takes them: whether anything was changed, and what was lost by it.
 fn fit<'a>(
     request: &mut Asked<'a>,
-    codec: &'static dyn Codec,
+    to: Writer<'_>,
     facts: &ModelTarget<'_>,
     target: &Target,
     means: Means<'a>,
     wants: &mut Vec<Want>,
 ) -> Result<(bool, Losses)> {
+    // nobody knows what an adapter of a dialect of its own takes: it says so itself
+    let Some(codec) = to.codec() else {
+        return Ok((false, Losses::default()));
+    };
     let fit = Fit {
         codec,
         target: facts,
@@ -165,21 +197,25 @@ fn fit<'a>(
     Ok((fitted.is_changed, fitted.losses))
 }
 
-fn facts<'m>(target: &Target, model: &'m str, to: Dialect, may_fetch: bool) -> ModelTarget<'m> {
+fn facts<'m>(target: &Target, model: &'m str, to: Writer<'_>, may_fetch: bool) -> ModelTarget<'m> {
+    let house = match to {
+        Writer::Codec(_) => target.provider.dialects.first().copied(),
+        Writer::Adapter(adapted) => adapted.dialect(),
+    };
     // some models of Google's fetch, and some do not: bytes are taken by all
-    let usual = !(may_fetch && to == Dialect::Gemini);
+    let usual = !(may_fetch && to.dialect() == Some(Dialect::Gemini));
     ModelTarget {
-        maker: maker(target, model),
+        maker: maker(house, model),
         fetches_urls: target.fetches_urls().unwrap_or(usual),
         ..ModelTarget::new(model)
     }
 }
 
 /// Whose thoughts the model takes back: of the dialect's own house where that is plain, else by the model's name.
-fn maker(target: &Target, model: &str) -> Option<Maker> {
+fn maker(house: Option<Dialect>, model: &str) -> Option<Maker> {
     let name = model.to_ascii_lowercase();
     let has = |part: &str| name.contains(part);
-    match target.provider.dialects.first() {
+    match house {
         Some(Dialect::AnthropicMessages) => Some(Maker::Anthropic),
         Some(Dialect::Gemini) => Some(Maker::Google),
         _ if has("claude") => Some(Maker::Anthropic),
@@ -198,11 +234,6 @@ fn betas(headers: &HeaderMap) -> Vec<&str> {
         .map(str::trim)
         .filter(|beta| !beta.is_empty())
         .collect()
-}
-
-/// A model that is one part of a path: ARNs hold slashes and colons.
-fn whole_part(model: &str) -> String {
-    percent_encoded(model).replace('/', "%2F").replace(':', "%3A")
 }
 
 fn unknown(dialect: Dialect) -> Box<Fault> {

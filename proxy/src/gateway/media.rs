@@ -1,13 +1,15 @@
 //! What a target needs of a call's media before it can be asked: fetched, or read, once for all attempts. A call without
 //! such media does not wait here.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Gateway, Told};
-use crate::dispatch::attempt::Failed;
+use crate::adapter::Adapted;
+use crate::dispatch::attempt::{self, Failed};
 use crate::dispatch::outgoing::{self, Outgoing};
 use crate::dispatch::plan::Step;
-use crate::exchange::{Exchange, Outcome, Terms};
+use crate::exchange::{Exchange, Terms};
 use crate::relay::downstream::Downstream;
 use crate::state::media::{Want, WantedWords};
 
@@ -25,21 +27,19 @@ impl Gateway {
         exchange: &mut Exchange,
         step: &Step,
         terms: Terms,
+        adapted: Option<&Arc<Adapted>>,
     ) -> std::result::Result<Made, Told> {
         for _ in 0..MOST_ROUNDS {
             let mut wants = Vec::new();
-            match outgoing::for_step(exchange, step, terms, &self.state.signatures, &mut wants) {
+            let vault = &self.state.signatures;
+            match outgoing::for_step(exchange, step, terms, vault, adapted, &mut wants) {
                 Ok(Some(made)) => return Ok(Ok(made)),
                 Ok(None) => {
                     // Boxed: what is rare must not make every call's state larger.
                     Box::pin(self.get(down, exchange, wants)).await?;
                 }
                 Err(fault) if fault.may_try_next() => {
-                    return Ok(Err(Failed {
-                        fault,
-                        outcome: Outcome::Broken,
-                        status: None,
-                    }));
+                    return Ok(Err(attempt::unsent(fault)));
                 }
                 Err(fault) => return Err(fault.into()),
             }

@@ -359,6 +359,9 @@ impl Pump<'_> {
         outcome: Outcome,
     ) -> std::result::Result<Relay, Stop> {
         let is_providers = fault.cause == Cause::Provider;
+        if !self.committed && fault.may_try_next() {
+            return Ok(Relay::NotCommitted(fault, outcome));
+        }
         match (self.committed, is_providers) {
             (false, true) => return Ok(Relay::NotCommitted(fault, outcome)),
             (false, false) => {
@@ -424,6 +427,7 @@ fn step(read: std::result::Result<Option<Bytes>, Interrupted>) -> Step {
             Step::Broken(Fault::provider(504, "upstream_idle_timeout", message))
         }
         Err(Interrupted::Broken(detail)) => Step::Broken(ended_early().with_detail(detail)),
+        Err(Interrupted::Adapter { name, why }) => Step::Broken(Fault::adapter_failed(&name, &why)),
     }
 }
 

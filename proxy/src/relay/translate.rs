@@ -2,17 +2,20 @@
 //! relay reads what the caller asked for. It decides nothing: what was an error is an error in the other dialect, what broke off breaks off.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
 use penstock_llm::model::{
-    Answer, Assembled, Assembler, Codec, Error, Event, Events, Losses, StreamReader, StreamWriter,
-    Usage as ModelUsage, replay,
+    Answer, Assembled, Assembler, Codec, Error, Event, Events, Losses, Read, Restorer, StreamFrame,
+    StreamReader, StreamWriter, Usage as ModelUsage, replay,
 };
 use penstock_llm::usage::Usage;
+use penstock_plugin_host::{PluginFault, PluginState};
 
-use crate::relay::frames::{self, Frames};
+use crate::adapter::Adapted;
+use crate::relay::frames::{self, Frame, Frames, Unreadable};
 use crate::relay::signatures::Collector;
 use crate::state::answer::{Interrupted, Source, Translation};
 use crate::state::inflate::{self, Inflater};
@@ -30,11 +33,19 @@ enum Work {
     Stream(Box<Stream>),
 }
 
+/// What reads the provider's side.
+#[derive(Clone)]
+enum Theirs {
+    Codec(&'static dyn Codec),
+    Adapter(Arc<Adapted>),
+}
+
 /// A whole answer: taken in to its end, then written at once.
 struct Whole {
-    from: &'static dyn Codec,
+    from: Theirs,
     to: &'static dyn Codec,
     terms: Translation,
+    status: u16,
     coding: String,
     taken: BytesMut,
     losses: Losses,
@@ -45,12 +56,33 @@ struct Whole {
 struct Stream {
     frames: Frames,
     inflater: Option<Inflater>,
-    reader: Box<dyn StreamReader>,
+    reader: Reading,
+    outlet: Outlet,
+    is_over: bool,
+}
+
+/// Where a stream's events go.
+struct Outlet {
     collector: Option<Box<Collector>>,
+    /// Of tools that went by another name.
+    names: Option<Restorer>,
     out: Out,
     /// Written, and not taken yet.
     ready: VecDeque<Bytes>,
-    is_over: bool,
+}
+
+/// What makes events of frames.
+enum Reading {
+    Codec(Box<dyn StreamReader>),
+    Adapter(Box<Asking>),
+}
+
+/// A stream whose frames an adapter is asked about: those that came together, at once.
+struct Asking {
+    adapted: Arc<Adapted>,
+    /// The adapter's own, from one call to the next.
+    state: PluginState,
+    losses: Losses,
 }
 
 /// What becomes of a stream's events.
@@ -69,7 +101,11 @@ struct Gathered {
 impl<S: Source> Translated<S> {
     /// `None` where one of the dialects is not known in this build, or the body's coding is not.
     pub fn new(inner: S, terms: Translation) -> Option<Self> {
-        let (from, to) = (terms.from.codec()?, terms.to.codec()?);
+        let to = terms.to.codec()?;
+        let from = match &terms.adapted {
+            Some(adapted) => Theirs::Adapter(adapted.clone()),
+            None => Theirs::Codec(terms.from.codec()?),
+        };
         let theirs = inner.headers();
         let coding = theirs
             .get(header::CONTENT_ENCODING)
@@ -94,17 +130,8 @@ impl<S: Source> Translated<S> {
             Work::Stream(Box::new(Stream {
                 frames: Frames::new(framing),
                 inflater: Inflater::new(&coding, terms.most_bytes).ok()?,
-                reader: from.stream_reader(),
-                collector: collector(&terms),
-                out: match terms.streamed {
-                    true => Out::Events(to.stream_writer(&terms.envelope())),
-                    false => Out::Answer(Box::new(Gathered {
-                        assembler: Assembler::new(terms.from, terms.most_bytes),
-                        to,
-                        terms,
-                    })),
-                },
-                ready: VecDeque::new(),
+                reader: from.reading(),
+                outlet: Outlet::new(to, terms),
                 is_over: false,
             }))
         } else {
@@ -112,6 +139,7 @@ impl<S: Source> Translated<S> {
                 from,
                 to,
                 terms,
+                status: inner.status(),
                 coding,
                 taken: BytesMut::new(),
                 losses: Losses::default(),
@@ -141,7 +169,7 @@ impl<S: Source> Source for Translated<S> {
             Work::Whole(whole) => std::mem::take(&mut whole.losses).names(),
             Work::Stream(stream) => {
                 let mut losses = stream.reader.take_losses();
-                if let Out::Events(writer) = &mut stream.out {
+                if let Out::Events(writer) = &mut stream.outlet.out {
                     losses.append(writer.take_losses());
                 }
                 losses.names()
@@ -162,7 +190,7 @@ impl<S: Source> Source for Translated<S> {
             match &mut self.work {
                 Work::Whole(whole) if whole.is_over => return Ok(None),
                 Work::Stream(stream) => {
-                    if let Some(bytes) = stream.ready.pop_front() {
+                    if let Some(bytes) = stream.outlet.ready.pop_front() {
                         return Ok(Some(bytes));
                     }
                     if stream.is_over {
@@ -190,7 +218,7 @@ impl<S: Source> Source for Translated<S> {
         let Work::Stream(stream) = &mut self.work else {
             return None;
         };
-        if let Some(bytes) = stream.ready.pop_front() {
+        if let Some(bytes) = stream.outlet.ready.pop_front() {
             return Some(Ok(Some(bytes)));
         }
         if stream.is_over {
@@ -204,7 +232,7 @@ impl<S: Source> Source for Translated<S> {
         if let Err(error) = taken {
             return Some(Err(error));
         }
-        match (stream.ready.pop_front(), stream.is_over) {
+        match (stream.outlet.ready.pop_front(), stream.is_over) {
             (Some(bytes), _) => Some(Ok(Some(bytes))),
             (None, true) => Some(Ok(None)),
             // nothing for the caller in it: an empty piece lets the batch go on
@@ -238,12 +266,26 @@ impl Whole {
         let taken = self.taken.split().freeze();
         let plain = inflate::whole(&self.coding, taken, self.terms.most_bytes).await;
         let plain = plain.map_err(|_| Interrupted::Broken("the answer cannot be decompressed".to_owned()))?;
-        let written = match self.from.read_answer(&plain) {
+        match self.from.clone() {
+            Theirs::Codec(codec) => Ok(self.told(codec.read_answer(&plain))),
+            Theirs::Adapter(adapted) => {
+                let told = adapted.answer(self.status, &plain, |read| self.told(read));
+                told.map_err(|why| broken_adapter(&adapted, why))
+            }
+        }
+    }
+
+    fn told(&mut self, read: Result<Read<Answer<'_>>, Box<Error<'_>>>) -> Written {
+        match read {
             Ok(mut read) => {
                 if let Some(mut collector) = collector(&self.terms) {
                     collector.see_whole(&mut read.value);
                 }
                 self.losses = read.losses;
+                if !self.terms.names.is_empty() {
+                    let parts = read.value.choices.iter_mut().flat_map(|choice| &mut choice.parts);
+                    parts.for_each(|part| self.terms.names.restore(part));
+                }
                 Written {
                     usage: read.value.usage,
                     bytes: self.spoken(&read.value),
@@ -257,12 +299,9 @@ impl Whole {
                 usage: None,
                 bytes: Bytes::from_static(b"not an answer"),
             },
-        };
-        Ok(written)
+        }
     }
-}
 
-impl Whole {
     /// An error under a good status.
     fn refused(&self, error: Error<'_>) -> Bytes {
         if !self.terms.streamed {
@@ -304,16 +343,19 @@ impl Stream {
         }
         self.translate(usage)?;
         self.is_over = true;
-        let mut events = Events::new();
-        self.reader.end(&mut events);
-        let was_cut = events.iter().any(|event| matches!(event, Event::Error(_)));
-        // a stream that was cut off has no end here either: the relay sees that it is not complete
-        events.retain(|event| !matches!(event, Event::Error(_)));
-        self.write(&mut events, usage);
-        match &mut self.out {
+        let was_cut = match &mut self.reader {
+            Reading::Codec(reader) => {
+                let mut events = Events::new();
+                reader.end(&mut events);
+                self.outlet.end(events, usage)
+            }
+            Reading::Adapter(asking) => asking.ask(&[], true, |events| self.outlet.end(events, usage))?,
+        };
+        match &mut self.outlet.out {
             Out::Answer(_) if was_cut => Err(Interrupted::Broken("the stream ended early".to_owned())),
             Out::Answer(gathered) => {
-                self.ready.push_back(gathered.written());
+                let answer = gathered.written();
+                self.outlet.ready.push_back(answer);
                 Ok(())
             }
             Out::Events(_) => Ok(()),
@@ -321,41 +363,139 @@ impl Stream {
     }
 
     fn translate(&mut self, usage: &mut Option<ModelUsage>) -> Result<(), Interrupted> {
-        while let Some(frame) = self.frames.next_frame().map_err(|_| unreadable())? {
-            let data = frame.data();
-            let seen = frame.seen(&data);
-            if data.is_empty() && seen.name.is_none() {
-                continue;
-            }
-            let mut events = Events::new();
-            self.reader.read(seen, &mut events);
-            let mut out = Vec::new();
-            for event in &mut events {
-                if let Some(collector) = &mut self.collector {
-                    collector.see(event);
+        match &mut self.reader {
+            Reading::Codec(reader) => {
+                while let Some(frame) = self.frames.next_frame().map_err(|_| unreadable())? {
+                    let data = frame.data();
+                    let seen = frame.seen(&data);
+                    if is_empty(&seen) {
+                        continue;
+                    }
+                    let mut events = Events::new();
+                    reader.read(seen, &mut events);
+                    self.outlet.write(events, usage);
                 }
-                note(event, usage);
-                self.out.take(event, &mut out);
+                Ok(())
             }
-            if !out.is_empty() {
-                self.ready.push_back(out.into());
+            Reading::Adapter(asking) => {
+                let (frames, cut) = together(&mut self.frames);
+                let data: Vec<_> = frames.iter().map(Frame::data).collect();
+                let seen = frames.iter().zip(&data).map(|(frame, data)| frame.seen(data));
+                let seen: Vec<_> = seen.filter(|seen| !is_empty(seen)).collect();
+                if !seen.is_empty() {
+                    asking.ask(&seen, false, |events| self.outlet.write(events, usage))?;
+                }
+                cut.map_err(|_| unreadable())
             }
         }
-        Ok(())
+    }
+}
+
+/// The frames that are there, and whether what follows them can be read.
+fn together(frames: &mut Frames) -> (Vec<Frame>, Result<(), Unreadable>) {
+    let mut all = Vec::new();
+    loop {
+        match frames.next_frame() {
+            Ok(Some(frame)) => all.push(frame),
+            Ok(None) => return (all, Ok(())),
+            Err(unreadable) => return (all, Err(unreadable)),
+        }
+    }
+}
+
+/// A comment, or a sign of life.
+fn is_empty(frame: &StreamFrame<'_>) -> bool {
+    frame.data.is_empty() && frame.name.is_none()
+}
+
+impl Theirs {
+    fn reading(&self) -> Reading {
+        match self {
+            Self::Codec(codec) => Reading::Codec(codec.stream_reader()),
+            Self::Adapter(adapted) => Reading::Adapter(Box::new(Asking {
+                adapted: adapted.clone(),
+                state: PluginState::default(),
+                losses: Losses::default(),
+            })),
+        }
+    }
+}
+
+impl Reading {
+    fn take_losses(&mut self) -> Losses {
+        match self {
+            Self::Codec(reader) => reader.take_losses(),
+            Self::Adapter(asking) => std::mem::take(&mut asking.losses),
+        }
+    }
+}
+
+impl Asking {
+    fn ask<T>(
+        &mut self,
+        frames: &[StreamFrame<'_>],
+        last: bool,
+        then: impl FnOnce(Events<'_>) -> T,
+    ) -> Result<T, Interrupted> {
+        let Self {
+            adapted,
+            state,
+            losses,
+        } = self;
+        let told = adapted.stream(state, frames, last, |events, lost| {
+            losses.append(lost);
+            then(events)
+        });
+        told.map_err(|why| broken_adapter(adapted, why))
+    }
+}
+
+impl Outlet {
+    fn new(to: &'static dyn Codec, terms: Translation) -> Self {
+        Self {
+            collector: collector(&terms),
+            names: (!terms.names.is_empty()).then(|| Restorer::new(terms.names.clone())),
+            out: match terms.streamed {
+                true => Out::Events(to.stream_writer(&terms.envelope())),
+                false => Out::Answer(Box::new(Gathered {
+                    assembler: Assembler::new(terms.from, terms.most_bytes),
+                    to,
+                    terms,
+                })),
+            },
+            ready: VecDeque::new(),
+        }
     }
 
-    fn write(&mut self, events: &mut [Event<'_>], usage: &mut Option<ModelUsage>) {
+    fn write(&mut self, events: Events<'_>, usage: &mut Option<ModelUsage>) {
         let mut out = Vec::new();
-        for event in events {
+        for mut event in events {
             if let Some(collector) = &mut self.collector {
-                collector.see(event);
+                collector.see(&mut event);
             }
-            note(event, usage);
-            self.out.take(event, &mut out);
+            note(&event, usage);
+            match &mut self.names {
+                None => self.out.take(&event, &mut out),
+                Some(names) => {
+                    for event in &names.restore(event) {
+                        self.out.take(event, &mut out);
+                    }
+                }
+            }
         }
         if !out.is_empty() {
             self.ready.push_back(out.into());
         }
+    }
+
+    /// Writes what was still due at the stream's end; whether the provider had cut it off. Then it has no end here either:
+    /// the relay sees that it is not complete.
+    fn end(&mut self, mut events: Events<'_>, usage: &mut Option<ModelUsage>) -> bool {
+        let due = events.len();
+        events.retain(|event| !matches!(event, Event::Error(_)));
+        let was_cut = events.len() < due;
+        self.write(events, usage);
+        was_cut
     }
 }
 
@@ -390,6 +530,13 @@ fn collector(terms: &Translation) -> Option<Box<Collector>> {
 fn note(event: &Event<'_>, usage: &mut Option<ModelUsage>) {
     if let Event::Usage(reported) = event {
         *usage = Some(usage.unwrap_or_default().updated_by(reported));
+    }
+}
+
+fn broken_adapter(adapted: &Adapted, why: PluginFault) -> Interrupted {
+    Interrupted::Adapter {
+        name: adapted.name().clone(),
+        why,
     }
 }
 

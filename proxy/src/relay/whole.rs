@@ -52,7 +52,7 @@ pub async fn relay(
             guarded.map(|answer| answer.bytes().clone())
         }
         Ok(Body::Unread(body)) => unread(down, exchange, body).await?,
-        Err((fault, outcome)) if fault.cause == Cause::Provider => {
+        Err((fault, outcome)) if fault.cause == Cause::Provider || fault.may_try_next() => {
             return Ok(Relay::NotCommitted(fault, outcome));
         }
         // The gateway had no room for it: no mark against the provider.
@@ -222,6 +222,7 @@ fn interrupted(error: Interrupted) -> Box<Fault> {
         Interrupted::Broken(detail) => {
             Fault::provider(502, "upstream_truncated", "the provider's answer broke off").with_detail(detail)
         }
+        Interrupted::Adapter { name, why } => Fault::adapter_failed(&name, &why),
     }
 }
 

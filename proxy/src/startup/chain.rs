@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use penstock_plugin_host::{
-    Capability, FailMode, HttpTerms, Instances, LoadError, LoadProblem, LoadSpec, Plugin, PluginEngine,
+    Adapter, Capability, FailMode, HttpTerms, Instances, LoadError, LoadProblem, LoadSpec, Plugin,
+    PluginEngine,
 };
 use sha2::{Digest, Sha256};
 
-use crate::startup::check::PluginPlan;
+use crate::startup::check::{AdapterPlan, PluginPlan};
 use crate::startup::problem::{Findings, Mark};
 
 /// A loaded chain, and what it was loaded from.
@@ -23,6 +24,8 @@ struct Link {
     plugin: Arc<Plugin>,
     /// Of everything that the plugin was made from.
     identity: [u8; 32],
+    /// Where its component is named.
+    mark: Mark,
 }
 
 impl Chain {
@@ -46,12 +49,47 @@ impl Chain {
             match kept.map_or_else(|| engine.load(plan.spec), Ok) {
                 Ok(plugin) => {
                     marks.note_costs(&plugin, findings);
-                    links.push(Link { plugin, identity });
+                    let mark = marks.component;
+                    links.push(Link {
+                        plugin,
+                        identity,
+                        mark,
+                    });
                 }
                 Err(error) => marks.note(&error, findings),
             }
         }
         Self { links }
+    }
+
+    /// Whether the plugins that providers name as their adapters are some, and whether every adapter is named. What was not
+    /// loaded was noted already.
+    pub fn check_adapters(&self, plans: &[AdapterPlan], findings: &mut Findings) {
+        for plan in plans {
+            let named = self
+                .links
+                .iter()
+                .find(|link| **link.plugin.name() == *plan.plugin);
+            if let Some(link) = named
+                && Adapter::of(&link.plugin).is_none()
+            {
+                let AdapterPlan { provider, plugin, .. } = plan;
+                let message = format!(
+                    "`adapter` of provider `{provider}`: plugin `{plugin}` is none, it has no `encode` and `decode`"
+                );
+                let remedy =
+                    "name a plugin whose component has them, such as adapter-anthropic, or remove `adapter`";
+                findings.problem(plan.mark, message, remedy);
+            }
+        }
+        for link in &self.links {
+            let name = link.plugin.name();
+            if Adapter::of(&link.plugin).is_some() && !plans.iter().any(|plan| *plan.plugin == **name) {
+                let message = format!("plugin {name} is an adapter, and no provider names it");
+                let remedy = format!("write `adapter: {name}` at a provider, or remove the plugin");
+                findings.warning(link.mark, message, remedy);
+            }
+        }
     }
 
     /// Whether one of its plugins was granted, and imports, this capability.

@@ -324,6 +324,7 @@ impl<'de> Deserialize<'de> for PluginHost {
 pub struct PluginLimits {
     /// Wall time of one call, with an allowance for large bodies on top.
     pub hook_ms: Field<u64>,
+    /// Default 16, and 64 of adapters: they hold whole bodies.
     pub memory_mb: Field<u64>,
     /// What one call may give back.
     pub output_bytes: Field<Size>,
@@ -348,6 +349,9 @@ pub struct Provider {
     /// What it is spoken to in, what it does best first: `openai-chat` (default), `openai-responses`,
     /// `anthropic-messages`, `gemini`, `bedrock-converse`, `cohere`.
     pub dialects: List<String>,
+    /// A plugin of `plugins` that speaks with it for callers of all dialects but those of `dialects`, which then has no
+    /// default. Default: none, what is built in speaks its dialects.
+    pub adapter: Field<String>,
     /// Keys, each as `env:NAME` or `file:path`, or who the gateway is at a cloud: `{aws: ..}`, `{google: ..}`,
     /// `{azure: ..}`. Several are used in turn.
     pub credentials: List<Credential>,

@@ -332,6 +332,9 @@ fn read(
         Some,
     );
     let loaded = engine.map(|engine| (Chain::load(plans, before.chain, &engine, &mut findings), engine));
+    if let Some((chain, _)) = &loaded {
+        chain.check_adapters(&checked.adapters, &mut findings);
+    }
     let ((checked, chain, engine), warnings) =
         findings.conclude(loaded.map(|(chain, engine)| (checked, chain, engine)))?;
     Ok(Reading {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use penstock_llm::model::{Dialect, Envelope};
+use penstock_llm::model::{Dialect, Envelope, Names};
 use penstock_llm::usage::Usage;
+use penstock_plugin_host::PluginFault;
 
+use crate::adapter::Adapted;
 use crate::state::signatures::Keeping;
 
 /// A head before it is written.
@@ -24,6 +26,8 @@ pub struct Head {
 pub struct Translation {
     /// What the provider speaks.
     pub from: Dialect,
+    /// What reads it, where that is not built in.
+    pub adapted: Option<Arc<Adapted>>,
     /// What the caller speaks.
     pub to: Dialect,
     /// For dialects whose answers have an id, where the provider gave none.
@@ -36,6 +40,8 @@ pub struct Translation {
     pub streamed: bool,
     pub usage_asked: bool,
     pub legacy_functions: bool,
+    /// Of tools that go to the provider by another name.
+    pub names: Names,
     /// What the caller's dialect repeats of the request.
     pub repeated: Option<Box<str>>,
     /// Tokens of the request, roughly: for dialects that tell them before the provider has.
@@ -98,4 +104,6 @@ pub enum Interrupted {
     Silent,
     /// The connection broke, or its framing did; the words are for the log.
     Broken(String),
+    /// The adapter that reads it failed.
+    Adapter { name: Arc<str>, why: PluginFault },
 }

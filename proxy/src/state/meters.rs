@@ -28,7 +28,7 @@ pub struct Labelled {
 }
 
 /// As many hooks, or kinds of provider counters, as there are.
-const ROWS: usize = 5;
+const ROWS: usize = 7;
 /// As many verdicts or outcomes as there are, with room for more.
 const COLUMNS: usize = 12;
 

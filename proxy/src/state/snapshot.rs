@@ -388,8 +388,10 @@ pub struct Provider {
     pub port: u16,
     /// Without a slash at the end; `/v1` of `https://api.openai.com/v1`.
     pub base_path: Arc<str>,
-    /// What it can be spoken to in, what it does best first.
+    /// What it can be spoken to in, what it does best first. With an adapter: what goes to it as it is.
     pub dialects: Vec<Dialect>,
+    /// The plugin that speaks with it for callers of all other dialects.
+    pub adapter: Option<Arc<str>>,
     pub credentials: Vec<Credential>,
     pub auth: Auth,
     /// Whether it takes `stream_options.include_usage`.

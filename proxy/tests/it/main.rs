@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod adapters;
 mod answers;
 mod bad_input;
 mod dialects;

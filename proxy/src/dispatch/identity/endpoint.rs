@@ -143,6 +143,7 @@ impl Way {
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             base_path: "".into(),
             dialects: Vec::new(),
+            adapter: None,
             credentials: Vec::new(),
             auth: Auth::None,
             usage_option: false,

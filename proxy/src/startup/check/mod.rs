@@ -33,7 +33,7 @@ use crate::state::snapshot::{
     Idempotency, Limits, Models, Provider, RecordSink, Signatures, Snapshot, Timeouts,
 };
 
-pub use plugins::PluginPlan;
+pub use plugins::{AdapterPlan, PluginPlan};
 
 /// A configuration in checked values. Complete only if nothing was noted as a problem.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub struct Checked {
     /// For each listener in order; none for one without TLS.
     pub certificates: Vec<Option<CertificateSet>>,
     pub plugins: Vec<PluginPlan>,
+    /// What providers name as their adapters.
+    pub adapters: Vec<AdapterPlan>,
 }
 
 /// What checking needs to know of the world.
@@ -114,6 +116,7 @@ impl Checker<'_> {
             snapshot,
             certificates,
             plugins,
+            adapters: plugins::adapters(file),
         }
     }
 
@@ -305,6 +308,16 @@ const NAME_RULE: &str = "a name is up to 64 of a-z, 0-9, `.`, `-` and `_`, and s
 struct Names(HashMap<String, Mark>);
 
 impl Names {
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn sorted(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Whether the name is new; a repeat is noted.
     fn add(&mut self, what: &str, name: &str, mark: Mark, findings: &mut Findings) -> bool {
         let Some(first) = self.0.get(name) else {

@@ -35,6 +35,30 @@ pub struct PluginPlan {
     pub instances_mark: Mark,
 }
 
+/// A provider that is spoken with by way of a plugin.
+#[derive(Clone, Debug)]
+pub struct AdapterPlan {
+    pub provider: String,
+    /// The plugin's name.
+    pub plugin: String,
+    /// Where the provider names it.
+    pub mark: Mark,
+}
+
+/// The adapters that providers name.
+pub fn adapters(file: &files::Gateway) -> Vec<AdapterPlan> {
+    let providers = file.providers.value.iter().flat_map(|entries| &entries.0);
+    let plan = |(name, provider): &(Field<String>, Field<files::Provider>)| {
+        let field = &provider.value.as_ref()?.adapter;
+        Some(AdapterPlan {
+            provider: name.value.clone()?,
+            plugin: field.value.clone()?,
+            mark: field.mark,
+        })
+    };
+    providers.filter_map(plan).collect()
+}
+
 /// Each call crosses all of them; a longer chain is a mistake.
 const MAX_PLUGINS: usize = 64;
 
@@ -52,10 +76,41 @@ impl Checker<'_> {
             read: HashMap::new(),
         };
         let mut names = Names::default();
+        let adapters = adapters(file);
         let entries = list.iter().take(MAX_PLUGINS);
-        entries
-            .filter_map(|field| self.plugin(field.value.as_ref()?, field.mark, &mut shelf, &mut names))
-            .collect()
+        let plans = entries
+            .filter_map(|field| {
+                self.plugin(
+                    field.value.as_ref()?,
+                    field.mark,
+                    &mut shelf,
+                    &mut names,
+                    &adapters,
+                )
+            })
+            .collect();
+        for adapter in adapters {
+            self.adapter(&adapter, &names);
+        }
+        plans
+    }
+
+    /// Whether there is such a plugin; whether it is an adapter is found when it is loaded.
+    fn adapter(&mut self, adapter: &AdapterPlan, names: &Names) {
+        let AdapterPlan {
+            provider,
+            plugin,
+            mark,
+        } = adapter;
+        if !names.has(plugin) {
+            let message = format!("`adapter` of provider `{provider}`: there is no plugin `{plugin}`");
+            let known = names.sorted();
+            let remedy = match known.is_empty() {
+                false => suggestion(plugin, known),
+                true => "add it to plugins, such as {name: claude, component: adapter-anthropic}".to_owned(),
+            };
+            self.findings.problem(*mark, message, remedy);
+        }
     }
 
     fn plugin(
@@ -64,13 +119,17 @@ impl Checker<'_> {
         owner: Mark,
         shelf: &mut Shelf,
         names: &mut Names,
+        adapters: &[AdapterPlan],
     ) -> Option<PluginPlan> {
         let remedy = "a name in plugin_dir or the path of a .wasm file";
         let component = self.required(&file.component, owner, "a plugin's `component`", remedy);
         let name = self.plugin_name(file, owner, names);
         let grants = self.capabilities(&file.capabilities);
         let terms = self.capability_terms(file, grants);
-        let (limits, instances) = self.plugin_limits(file);
+        let is_adapter = name
+            .as_ref()
+            .is_some_and(|name| adapters.iter().any(|one| *one.plugin == **name));
+        let (limits, instances) = self.plugin_limits(file, is_adapter);
         let (path, bytes) = self.component(component?, file.component.mark, shelf)?;
         let or_owner = |mark: Mark| if mark.line == 0 { owner } else { mark };
         Some(PluginPlan {
@@ -141,17 +200,21 @@ impl Checker<'_> {
         grants
     }
 
-    fn plugin_limits(&mut self, file: &files::Plugin) -> (Limits, Instances) {
+    fn plugin_limits(&mut self, file: &files::Plugin, is_adapter: bool) -> (Limits, Instances) {
         let fallback = files::PluginLimits::default();
         let from = file.limits.value.as_ref().unwrap_or(&fallback);
         let default = Limits::default();
         let ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(MAX_MS);
         let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         const MIB: usize = 1 << 20;
-        let most_mb = (EngineSettings::default().max_memory_bytes / MIB) as u64;
+        let most_mb = EngineSettings::default().max_memory_bytes / MIB;
+        let usual_mb = match is_adapter {
+            true => most_mb,
+            false => default.memory_bytes / MIB,
+        };
         let limits = Limits {
             hook_time: Duration::from_millis(self.number(&from.hook_ms, ms(default.hook_time), 1, 60_000)),
-            memory_bytes: self.count(&from.memory_mb, default.memory_bytes / MIB, 1, most_mb) * MIB,
+            memory_bytes: self.count(&from.memory_mb, usual_mb, 1, most_mb as u64) * MIB,
             output_bytes: self.size(&from.output_bytes, default.output_bytes, 1, 1 << 30),
             host_calls: narrow(self.number(&from.host_calls, default.host_calls.into(), 1, 100_000_000)),
             hold_back_bytes: narrow(self.size(

@@ -142,7 +142,7 @@ impl Checker<'_> {
         let connect_proxy = self.connect_proxy(&file.connect_proxy);
         let timeouts = self.timeouts(file.timeouts.value.as_ref(), timeouts);
         let auth = self.auth(&file.auth);
-        let dialects = self.dialects(&file.dialects);
+        let dialects = self.dialects(&file.dialects, file.adapter.is_absent());
         let what = format!("`base_url` of provider `{name}`");
         let base_url = self.required(&file.base_url, owner, &what, "such as https://api.openai.com/v1")?;
         let url = self.url(base_url, file.base_url.mark)?;
@@ -166,6 +166,7 @@ impl Checker<'_> {
             port: url.port,
             base_path: url.path.into(),
             dialects,
+            adapter: file.adapter.value.as_deref().map(Into::into),
             credentials: Vec::new(),
             auth,
             usage_option: file.usage_option.value.unwrap_or(true),
@@ -187,8 +188,8 @@ impl Checker<'_> {
             .ok()
     }
 
-    /// In the file's order; OpenAI's first where nothing is said.
-    fn dialects(&mut self, list: &List<String>) -> Vec<Dialect> {
+    /// In the file's order; OpenAI's where nothing is said, unless an adapter speaks for all.
+    fn dialects(&mut self, list: &List<String>, has_default: bool) -> Vec<Dialect> {
         let mut dialects = Vec::new();
         for field in list.value.iter().flatten() {
             let Some(name) = &field.value else { continue };
@@ -201,7 +202,7 @@ impl Checker<'_> {
                 ),
             }
         }
-        if dialects.is_empty() {
+        if dialects.is_empty() && has_default {
             dialects.push(Dialect::OpenAiChat);
         }
         dialects

@@ -17,6 +17,23 @@ pub fn folder() -> PathBuf {
     FOLDER.get_or_init(build).clone()
 }
 
+/// One of the repository's adapters.
+pub fn adapter(name: &str) -> PathBuf {
+    penstock_plugin_kit::built_path(name).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The adapter that does what its settings say: `only` in one of its interfaces, giving these bytes.
+pub fn hostile_adapter_entry(mode: &str, only: &str, bytes: &[u8], more: &str) -> String {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let path = PATH.get_or_init(|| written("adapts.wasm", &module("adapts", &["--features", "adapts"])));
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "{{name: adapts, component: \"{}\", settings: {{mode: {mode}, only: {only}, hex: \"{hex}\", encoding: {}}}{more}}}",
+        path.display(),
+        penstock_llm::wire::VERSION
+    )
+}
+
 /// The component that does what its settings' `mode` says, and the capabilities it needs.
 pub fn hostile() -> PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
