@@ -5,6 +5,9 @@ use super::{
 };
 use crate::write;
 
+/// More than any request may ask for: events may come from an adapter, which is not bound to what its provider sends.
+const MAX_CHOICES: usize = 1024;
+
 /// Collects a stream's events. Bounded by `max_bytes` of texts and pieces.
 #[derive(Debug)]
 pub struct Assembler {
@@ -43,11 +46,7 @@ impl Assembler {
         }
         match event {
             Event::Start(start) => self.start(start),
-            Event::PartStart {
-                choice,
-                part,
-                content,
-            } => self.part_start(*choice, *part, content),
+            Event::PartStart { choice, content, .. } => self.part_start(*choice, content),
             Event::Delta { choice, part, delta } => self.delta(*choice, *part, delta),
             Event::Usage(usage) => {
                 self.usage = Some(self.usage.unwrap_or_default().updated_by(usage));
@@ -84,16 +83,14 @@ impl Assembler {
         self.answer.extras = super::raw::own_extras(start.extras);
     }
 
-    fn part_start(&mut self, choice: u32, part: u32, content: &Part<'_>) {
+    fn part_start(&mut self, choice: u32, content: &Part<'_>) {
         // a piece costs its own size even when it is empty
         if !self.take(size_of::<Part<'_>>()) {
             return;
         }
         let content = content.clone().into_owned();
-        let parts = &mut self.choice(choice).parts;
-        // indexes count from 0 without a gap; a reader that breaks this loses nothing but the number
-        debug_assert_eq!(parts.len(), part as usize);
-        parts.push(content);
+        // indexes count from 0 without a gap; who breaks this, as an adapter may, loses nothing but the number
+        self.choice(choice).parts.push(content);
     }
 
     /// A native piece's input came in pieces of JSON: now it is whole.
@@ -163,6 +160,12 @@ impl Assembler {
         let choices = &mut self.answer.choices;
         let at = match choices.iter().position(|choice| choice.index == index) {
             Some(at) => at,
+            None if choices.len() >= MAX_CHOICES => {
+                let many = "the provider's answer has too many choices";
+                let many = Error::new(super::ErrorKind::BadAnswer, many);
+                self.error.get_or_insert(many);
+                choices.len() - 1
+            }
             None => {
                 choices.push(Choice::new(index));
                 choices.len() - 1

@@ -1,7 +1,8 @@
 //! Bytes that no honest side sends: they are refused, or what they say keeps the model's promises.
 
 use penstock_llm::model::{
-    Asked, CODECS, Dialect, Error, ErrorKind, Event, Events, Losses, Request, StreamFrame, Target, Text,
+    Asked, Assembled, Assembler, CODECS, Dialect, Error, ErrorKind, Event, Events, Losses, Part, Request,
+    StreamFrame, Target, Text,
 };
 use penstock_llm::wire::{
     Broken, MAX_STATE_BYTES, VERSION, read_error, read_events, read_request, write_error, write_events,
@@ -157,6 +158,22 @@ fn text_delta(text: &str) -> Event<'_> {
 }
 
 #[test]
+fn more_choices_than_anybody_asks_for_end_the_answer() {
+    let mut assembler = Assembler::new(Dialect::OpenAiChat, usize::MAX);
+    for choice in 0..5000 {
+        assembler.push(&Event::PartStart {
+            choice,
+            part: 7,
+            content: Box::new(Part::text("x")),
+        });
+    }
+    let Assembled::Broken(answer, error) = assembler.finish() else {
+        panic!("is not whole");
+    };
+    assert!(answer.choices.len() < 2000 && error.message.get().contains("choices"));
+}
+
+#[test]
 fn an_error_under_a_good_status_is_refused() {
     for status in [0, 101, 200, 302, 399, 600] {
         let error = Error {
@@ -206,7 +223,7 @@ fn the_deepest_request_that_is_read_crosses() {
 
 #[test]
 fn parts_inside_parts_without_end_are_refused() {
-    use penstock_llm::model::{Content, Message, Part, Role, ToolResult};
+    use penstock_llm::model::{Content, Message, Role, ToolResult};
     let mut part = Part::text("x");
     for _ in 0..70 {
         part = Part::new(Content::ToolResult(ToolResult::new(Text::plain("t"), vec![part])));

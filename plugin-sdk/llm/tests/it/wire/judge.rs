@@ -2,7 +2,8 @@
 
 use penstock_llm::json::{HIGHEST_MAX_DEPTH, JsonLimits, validate};
 use penstock_llm::model::{
-    Asked, CODECS, Codec, Error, Event, Events, Framing, Losses, Request, StreamFrame, StreamReader, Target,
+    Asked, Assembler, CODECS, Codec, Dialect, Error, Event, Events, Framing, Losses, Request, StreamFrame,
+    StreamReader, Target,
 };
 use penstock_llm::sse::SseReader;
 use penstock_llm::wire::{
@@ -11,7 +12,7 @@ use penstock_llm::wire::{
     write_request,
 };
 
-use super::streams::{ENVELOPE, each_frame};
+use super::streams::{ENVELOPE, MOST, each_frame};
 
 /// What `write` writes.
 pub fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -193,6 +194,9 @@ fn events(message: &[u8]) {
         let mut events = Events::new();
         read_events(message, &mut events).map(|losses| bytes(|out| write_events(&events, &losses, out)))
     });
+    let mut assembler = Assembler::new(Dialect::OpenAiChat, MOST);
+    events.iter().for_each(|event| assembler.push(event));
+    drop(assembler.finish());
     for to in CODECS {
         let mut writer = to.stream_writer(&ENVELOPE);
         let written = bytes(|out| events.iter().for_each(|event| writer.write(event, out)));
