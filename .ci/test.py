@@ -14,6 +14,8 @@ from steps import ROOT, Counts, Report, attach, counted, run, run_tests
 SHARED = ROOT.parent / "shared"
 # The same selection everywhere, so that features are the same and nothing is built twice.
 WORKSPACE = ["--release", "--workspace", "--locked"]
+# The reader of documents is a program of its own, of which nothing is linked into the gateway.
+DOCUMENTS = ["--release", "--locked", "--manifest-path", "documents/Cargo.toml", "--target-dir", "target/documents"]
 
 # Enough to find what a change broke at once; `make fuzz` looks longer.
 FUZZ_S = 10
@@ -25,6 +27,7 @@ def main() -> None:
     report = Report()
     report.step("tools", lambda: (tools.for_building(), tools.for_testing()) and None)
     report.step("build", build)
+    report.step("reader of documents", documents)
     report.step("plugins", plugins.build_all)
     report.step("rust tests", rust_tests)
     report.step("rust documentation tests", doc_tests)
@@ -44,6 +47,11 @@ def main() -> None:
 def build() -> None:
     """Everything that the tests start or link, once."""
     attach(["cargo", "build", *WORKSPACE, "--bins", "--tests"])
+
+
+def documents() -> Counts:
+    attach(["cargo", "build", *DOCUMENTS])
+    return run_tests(["cargo", "test", *DOCUMENTS], log="documents")
 
 
 def rust_tests() -> Counts:
