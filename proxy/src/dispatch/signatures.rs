@@ -40,7 +40,7 @@ fn find(message: &Message<'_>, caller: &str, so_far: &Conversation, vault: &Vaul
         return vault.find(&Key::of_words(so_far, Words::of(message)));
     }
     calls
-        .map(|call| Key::of_call(caller, &call.id.get(), &call.name.get()))
+        .map(|call| Key::of_call(caller, &call.id.get()))
         .find_map(|key| vault.find(&key))
 }
 
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn kept(vault: &Vault, pieces: Vec<Piece>) {
-        vault.keep([Key::of_call("ann", "c1", "look")], Turn { pieces });
+        vault.keep([Key::of_call("ann", "c1")], Turn { pieces });
     }
 
     fn thought(before: Anchor, words: &'static str) -> Piece {

@@ -103,7 +103,7 @@ impl Collector {
                 name(call, &self.id, choice, collected.count);
                 collected.count += 1;
                 let id = call.id.get();
-                let key = Key::of_call(&self.keeping.caller, &id, &call.name.get());
+                let key = Key::of_call(&self.keeping.caller, &id);
                 collected.calls.push(key);
                 let anchor = Anchor::Call(id.as_ref().into());
                 collected.reached(&anchor);
@@ -383,7 +383,7 @@ mod tests {
         for mut event in events {
             collector.see(&mut event);
         }
-        let turn = vault.find(&Key::of_call("ann", "call_9", "look")).unwrap();
+        let turn = vault.find(&Key::of_call("ann", "call_9")).unwrap();
         let [Piece::Thought { before, part }] = &*turn.pieces else {
             panic!("{turn:?}");
         };
@@ -406,7 +406,7 @@ mod tests {
         }
         assert!(matches!(&begun, Event::PartStart { content, .. }
             if matches!(&content.content, Content::ToolCall(call) if call.id.is("call_a1_0_0"))));
-        assert!(vault.find(&Key::of_call("ann", "call_a1_0_0", "look")).is_some());
+        assert!(vault.find(&Key::of_call("ann", "call_a1_0_0")).is_some());
     }
 
     #[test]

@@ -123,10 +123,10 @@ impl Vault {
 }
 
 impl Key {
-    /// Of a call: providers' ids of calls do not come twice.
-    pub fn of_call(caller: &str, id: &str, name: &str) -> Self {
+    /// Of a call: providers' ids of calls do not come twice. The tool's name may be another on its way to the provider.
+    pub fn of_call(caller: &str, id: &str) -> Self {
         let mut digest = Sha256::new_with_prefix(b"call");
-        for piece in [caller, id, name] {
+        for piece in [caller, id] {
             feed(&mut digest, piece);
         }
         Self(digest.finalize().into())
@@ -299,12 +299,12 @@ mod tests {
     #[test]
     fn pain_e02_a_turn_is_found_by_its_own_caller_alone() {
         let vault = vault(1 << 20);
-        vault.keep([Key::of_call("ann", "call_1", "look")], signed("s"));
-        assert!(vault.find(&Key::of_call("ann", "call_1", "look")).is_some());
+        vault.keep([Key::of_call("ann", "call_1")], signed("s"));
+        assert!(vault.find(&Key::of_call("ann", "call_1")).is_some());
         for other in [
-            Key::of_call("bob", "call_1", "look"),
-            Key::of_call("ann", "call_2", "look"),
-            Key::of_call("annc", "all_1", "look"),
+            Key::of_call("bob", "call_1"),
+            Key::of_call("ann", "call_2"),
+            Key::of_call("annc", "all_1"),
         ] {
             assert!(vault.find(&other).is_none());
         }
@@ -337,23 +337,23 @@ mod tests {
         let vault = vault(10_000);
         for count in 0..1_000 {
             vault.keep(
-                [Key::of_call("ann", &count.to_string(), "f")],
+                [Key::of_call("ann", &count.to_string())],
                 signed(&"s".repeat(1_000)),
             );
         }
         vault.turns.run_pending_tasks();
         assert!(vault.turns.weighted_size() <= 10_000);
         vault.keep(
-            [Key::of_call("ann", "large", "f")],
+            [Key::of_call("ann", "large")],
             signed(&"s".repeat(MOST_TURN_BYTES)),
         );
-        assert!(vault.find(&Key::of_call("ann", "large", "f")).is_none());
+        assert!(vault.find(&Key::of_call("ann", "large")).is_none());
     }
 
     #[test]
     fn what_is_switched_off_is_forgotten() {
         let vault = vault(1 << 20);
-        let key = Key::of_call("ann", "call_1", "look");
+        let key = Key::of_call("ann", "call_1");
         vault.keep([key], signed("s"));
         let off = Signatures {
             keep: false,

@@ -146,6 +146,25 @@ fn pain_e02_claudes_signed_thoughts_come_back_though_the_client_dropped_them() {
 }
 
 #[test]
+fn pain_e02_they_come_back_though_the_tool_has_another_name_there() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "anthropic-messages", "");
+    let own_names = |body: String| body.replace("\"look\"", "\"sky.look up\"");
+    let mut client = gateway.begin(CHAT_PATH, own_names(first("claude-x", false)));
+    let call = provider.call();
+    let sent = call.request.json()["tools"][0]["name"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    assert_ne!(sent, "sky.look up");
+    call.answer_json(200, CLAUDE_CALLS.replace("\"look\"", &format!("\"{sent}\"")));
+    let told = client.answer().json()["choices"][0]["message"].clone();
+    assert_eq!(told["tool_calls"][0]["function"]["name"], "sky.look up");
+    let back = sent_back(&gateway, &provider, KEY, &own_names(second("claude-x", &told)));
+    assert_eq!(back["messages"][1]["content"][0]["type"], "thinking", "{back:#}");
+}
+
+#[test]
 fn pain_e02_they_come_back_after_a_stream_too() {
     let provider = Provider::start();
     let gateway = before(&provider, "anthropic-messages", "");
