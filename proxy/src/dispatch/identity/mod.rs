@@ -100,10 +100,17 @@ impl Identities {
 async fn issue(upstreams: &Arc<Upstreams>, identity: &Identity) -> Result<Leased<Token>, Unavailable> {
     let settings = &identity.settings;
     let way = endpoint::Way::new(upstreams, settings, &identity.clock);
-    match &settings.cloud {
+    let leased = match &settings.cloud {
         Cloud::Aws(aws) => aws::keys(&way, aws).await,
         Cloud::Google(google) => google::token(&way, google).await,
         Cloud::Azure(azure) => azure::token(&way, azure).await,
+    }?;
+    // every call would fetch one of its own
+    match leased.expires_ms > identity.clock.now_ms() {
+        true => Ok(leased),
+        false => Err(Unavailable::new(
+            "the token that came has expired; is this machine's clock right?",
+        )),
     }
 }
 

@@ -301,7 +301,8 @@ fn a_revoked_token_is_got_anew_once() {
 #[test]
 fn r39_what_is_no_token_is_told_as_such_and_shown_to_nobody() {
     let provider = Provider::start();
-    let answers: [fn(&Call); 4] = [
+    let answers: [fn(&Call); 5] = [
+        |call| call.answer_json(200, r#"{"access_token":"late","expires_in":0}"#),
         |call| call.answer_json(200, "{}"),
         |call| call.answer_json(200, r#"{"access_token":"a b"}"#),
         |call| call.answer_json(200, r#"{"access_token":"","expires_in":3600}"#),
