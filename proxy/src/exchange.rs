@@ -7,17 +7,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use penstock_llm::model::Dialect;
+use penstock_llm::model::{Dialect, Seal};
 use penstock_llm::openai::{Operation, Request};
 use penstock_llm::usage::Usage;
 use penstock_plugin_host::{
     Call, CallBody, CatalogueView, HeaderView, Hook, Operation as PluginOperation, Plugin,
 };
 
+use crate::dispatch::ties::{self, Ties};
 use crate::fault::{ErrorMark, Fault};
+use crate::state::State;
 use crate::state::catalogue::Offer;
 use crate::state::counters::Held;
 use crate::state::media::Got;
+use crate::state::owners::Owner;
 use crate::state::snapshot::{Caller, Snapshot, Target};
 
 /// One request, from its first byte to its record.
@@ -181,6 +184,10 @@ pub struct Terms {
 #[derive(Debug, Default)]
 pub struct Dispatched {
     pub attempts: Vec<Attempt>,
+    /// What ties the call to one account of a provider.
+    pub ties: Ties,
+    /// Whose the answer under way is, where its caller may come back to it.
+    pub origin: Option<Origin>,
     /// What the attempt under way could not say in the provider's dialect: names of fields.
     pub dropped: Vec<Box<str>>,
     /// What its media had to become for its targets.
@@ -193,6 +200,15 @@ pub struct Dispatched {
 pub struct Served {
     pub target: Arc<Target>,
     pub model: Arc<str>,
+}
+
+/// The account that an answer is from.
+#[derive(Debug)]
+pub struct Origin {
+    pub state: Arc<State>,
+    pub owner: Owner,
+    /// The provider may keep the answer, and the caller knows it by the provider's own id.
+    pub keeps: bool,
 }
 
 /// One try at one target.
@@ -430,6 +446,33 @@ impl Exchange {
             .iter()
             .map(|segment| u64::from(segment.length))
             .sum()
+    }
+
+    /// Remembers whose encrypted thoughts these are that go to the caller.
+    pub fn note_seals(&self, seals: &[Seal]) {
+        let (Some(origin), Some(caller)) = (&self.dispatched.origin, &self.admitted.caller) else {
+            return;
+        };
+        for seal in seals {
+            let name = ties::name_of(*seal);
+            origin
+                .state
+                .owners
+                .remember(&caller.name, &name, origin.owner.clone());
+        }
+    }
+
+    /// Remembers whose answer this is, by its id. `accounted`: what it used is, or will be, accounted for.
+    pub fn note_answer(&self, id: &str, accounted: bool) {
+        let origin = self.dispatched.origin.as_ref().filter(|origin| origin.keeps);
+        let (Some(origin), Some(caller)) = (origin, &self.admitted.caller) else {
+            return;
+        };
+        let owner = Owner {
+            accounted,
+            ..origin.owner.clone()
+        };
+        origin.state.owners.remember(&caller.name, id, owner);
     }
 
     /// From the end of the request's head to now, or to the end of its answer if that is over.

@@ -33,9 +33,10 @@ use crate::dispatch::document::Documents;
 use crate::dispatch::fetch::Fetcher;
 use crate::dispatch::identity::Identities;
 use crate::dispatch::plan::{self, Plan, Planned, Step};
-use crate::dispatch::route as routing;
+use crate::dispatch::ties::Ties;
 use crate::dispatch::upstream::{Upstream, Upstreams};
-use crate::exchange::{Attempt, Ending, Exchange, Kind, Outcome, Served, Terms, TurnedAway};
+use crate::dispatch::{route as routing, translate};
+use crate::exchange::{Attempt, Ending, Exchange, Kind, Origin, Outcome, Served, Terms, TurnedAway};
 use crate::fault::{Fault, Result};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::head::Ours;
@@ -49,7 +50,8 @@ use crate::state::clock;
 use crate::state::counters::Held;
 use crate::state::idempotency::{Claim, Recording};
 use crate::state::metrics::OneMore;
-use crate::state::snapshot::{Model, Provider};
+use crate::state::owners::Owner;
+use crate::state::snapshot::{Credential, Model, Provider};
 
 /// What serves requests: shared by all connections of all listeners.
 pub struct Gateway {
@@ -490,11 +492,17 @@ impl Gateway {
         down.finish_by(exchange.accepted.at + total);
         let planned = self.order(down, exchange, planned).await?;
         let mut plan = Plan::new(planned, &self.state.health)?;
+        exchange.dispatched.ties = Ties::of_call(exchange, &self.state.owners)?;
+        exchange.dispatched.ties.bind(&mut plan)?;
         let mut last = None;
         while let Some(step) = plan.take_next() {
             let Some(failed) = self.attempt(down, exchange, &step, terms).await? else {
                 return Ok(());
             };
+            if exchange.dispatched.ties.take_refused(&failed) {
+                plan.again(step);
+                continue;
+            }
             let may_try_next = failed.fault.may_try_next();
             if failed.gives_up_on_target() {
                 plan.give_up_on(&step.planned.target);
@@ -609,6 +617,24 @@ impl Gateway {
         self.relay(down, exchange, step, translated, terms).await
     }
 
+    /// The account that answers a step, where its answers have what only that account knows.
+    fn origin(&self, step: &Step, terms: Terms) -> Option<Origin> {
+        let provider = &step.planned.target.provider;
+        let speaks = translate::spoken_to(provider, terms.dialect);
+        if terms.operation.is_none() || speaks != Dialect::OpenAiResponses {
+            return None;
+        }
+        Some(Origin {
+            state: self.state.clone(),
+            owner: Owner {
+                provider: provider.name.clone(),
+                credential: step.credential.credential.as_ref().map(Credential::account),
+                accounted: true,
+            },
+            keeps: terms.dialect == speaks,
+        })
+    }
+
     /// Stage 4.
     async fn relay(
         &self,
@@ -638,6 +664,7 @@ impl Gateway {
         );
         head.dropped(&exchange.dispatched.dropped);
         exchange.dispatched.served_by = Some(served);
+        exchange.dispatched.origin = self.origin(step, terms);
         let relayed = if streams {
             let _live = OneMore::of(&self.state.metrics.live_streams);
             Box::pin(relay::stream::relay(down, exchange, upstream, head, terms)).await?

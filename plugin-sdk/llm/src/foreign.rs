@@ -321,6 +321,7 @@ pub(crate) struct Told {
     pub model: Option<Span>,
     pub error: Option<ErrorView>,
     pub seals: Vec<Seal>,
+    pub id: Option<Box<str>>,
 }
 
 /// Reads an answer, or the error that stands in its place under a good status.
@@ -347,6 +348,7 @@ fn told(answer: &Answer<'_>, body: &[u8]) -> Told {
         model: json::pointer(body, "/model").or_else(|| json::pointer(body, "/modelVersion")),
         error: None,
         seals: seals_of(answer),
+        id: answer.id.as_ref().map(|id| id.get().into()),
     }
 }
 
@@ -354,6 +356,28 @@ fn told(answer: &Answer<'_>, body: &[u8]) -> Told {
 pub fn seals_of(answer: &Answer<'_>) -> Vec<Seal> {
     let parts = answer.choices.iter().flat_map(|choice| &choice.parts);
     parts.filter_map(Seal::of_part).collect()
+}
+
+/// The same of an answer of chat completions, which is read in place otherwise.
+pub fn seals_of_body(body: &[u8]) -> Vec<Seal> {
+    let read = has_trace(body).then(|| codec(Dialect::OpenAiChat).ok()?.read_answer(body).ok());
+    read.flatten().map_or_else(Vec::new, |read| seals_of(&read.value))
+}
+
+/// And of a chunk of their streams.
+pub fn seals_of_chunk(data: &[u8]) -> SmallVec<[Seal; 1]> {
+    let mut events = Events::new();
+    if has_trace(data)
+        && let Ok(codec) = codec(Dialect::OpenAiChat)
+    {
+        codec.stream_reader().read(StreamFrame::data(data), &mut events);
+    }
+    events.iter().filter_map(Seal::of_event).collect()
+}
+
+/// Whether there may be encrypted thoughts: they are rare, and a chunk is read a thousand times.
+fn has_trace(data: &[u8]) -> bool {
+    std::str::from_utf8(data).is_ok_and(|text| text.contains("reasoning.encrypted"))
 }
 
 /// An error of any dialect in the form that OpenAI's have.

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod route;
 pub mod signatures;
 pub mod sniff;
+pub mod ties;
 pub mod translate;
 pub mod trust;
 pub mod upstream;

@@ -126,7 +126,8 @@ fn read_call(
         let made = translated_call(exchange, step, request, (speaks, adapted), remembered, wants)?;
         return Ok(made.map(|outgoing| (outgoing, terms)));
     }
-    if operation == Operation::Chat && translate::may_lack(request, &step.planned.target) {
+    let is_foreign = exchange.dispatched.ties.has_foreign_to(step);
+    if operation == Operation::Chat && (is_foreign || translate::may_lack(request, &step.planned.target)) {
         let made = translated_call(exchange, step, request, (speaks, None), None, wants)?;
         if let Some(outgoing) = made {
             return Ok(Some((in_own_words(outgoing), terms_of_own(request, terms))));
@@ -184,7 +185,7 @@ fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Reque
 
 /// What is kept for a caller that may not bring it back.
 fn remembered<'e>(exchange: &'e Exchange, vault: &'e Arc<Vault>) -> Option<Remembered<'e>> {
-    if signatures::come_back(exchange.accepted.dialect) {
+    if signatures::come_back(exchange.accepted.dialect) || !exchange.dispatched.ties.lets_thoughts_go() {
         return None;
     }
     Some(Remembered {
@@ -210,6 +211,7 @@ fn translated_call(
         got: &exchange.dispatched.media,
         may_fetch: exchange.snapshot.fetch.enabled,
         as_words: exchange.snapshot.documents_as_words,
+        foreign: &exchange.dispatched.ties.foreign_to(step),
     };
     let writer = Writer::of(speaks, adapted.map(|adapted| &**adapted))?;
     let made = translate::translated(request, target, model, writer, from_caller, means, wants)?;

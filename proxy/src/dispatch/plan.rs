@@ -136,6 +136,21 @@ impl Plan {
         Ok(Self { steps })
     }
 
+    /// Only the tries that `may` be made.
+    pub fn keep(&mut self, may: impl Fn(&Step) -> bool) {
+        self.steps.retain(may);
+    }
+
+    /// Those that `should` come first, in their order, then the others in theirs.
+    pub fn prefer(&mut self, should: impl Fn(&Step) -> bool) {
+        self.steps.make_contiguous().sort_by_key(|step| !should(step));
+    }
+
+    /// One more try of the same, before all others.
+    pub fn again(&mut self, step: Step) {
+        self.steps.push_front(step);
+    }
+
     pub fn take_next(&mut self) -> Option<Step> {
         self.steps.pop_front()
     }

@@ -1,10 +1,13 @@
 //! A call in the dialect of the provider that it goes to: which dialect that is, and the body written anew where the caller
 //! speaks another one, by what is built in or by an adapter. What was lost on the way is named.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use penstock_llm::model::{Codec, Dialect, Losses, Maker, Names, Request as Asked, Target as ModelTarget};
+use penstock_llm::model::{
+    Codec, Dialect, Losses, Maker, Names, Request as Asked, Seal, Target as ModelTarget,
+};
 use penstock_llm::openai::Request;
 use penstock_plugin_host::Encoded;
 
@@ -106,6 +109,8 @@ pub struct Means<'a> {
     pub got: &'a Got,
     pub may_fetch: bool,
     pub as_words: bool,
+    /// Encrypted thoughts that cannot be read there.
+    pub foreign: &'a HashSet<Seal>,
 }
 
 /// Whether a request in its own dialect may still hold media that its target does not take: only then it has to be looked
@@ -115,8 +120,8 @@ pub fn may_lack(request: &Request, target: &Target) -> bool {
     is_limited && request.segments().iter().any(|segment| !segment.kind.has_text())
 }
 
-/// The body of a call in another dialect, or with media in another form; none while something is wanted for it, or where
-/// nothing is to be changed.
+/// The body of a call in another dialect, or with media in another form or without thoughts that cannot be read there; none
+/// while something is wanted for it, or where nothing is to be changed.
 ///
 /// # Errors
 /// What cannot be said in that dialect and must not be left out: the caller's fault, with the field. Or an adapter failed.
@@ -138,9 +143,11 @@ pub fn translated(
     if !is_own {
         spoken.check_portable(&read.value)?;
     }
+    let unsealed = read.value.unseal(|seal| means.foreign.contains(&seal));
     let legacy_functions = read.value.legacy_functions;
     let facts = facts(target, model, to, means.may_fetch);
     let (is_changed, fitted) = fit(&mut read.value, to, &facts, target, means, wants)?;
+    let is_changed = is_changed || !unsealed.is_empty();
     if !wants.is_empty() || (!is_changed && is_own) {
         return Ok(None);
     }
@@ -152,6 +159,12 @@ pub fn translated(
     });
     let written = to.write(&read.value, &facts, request.bytes().len())?;
     let mut losses = read.losses;
+    for place in unsealed {
+        losses.dropped(
+            place,
+            "only the account that these thoughts were made for can read them",
+        );
+    }
     losses.append(fitted);
     losses.append(written.losses);
     Ok(Some(Translated {

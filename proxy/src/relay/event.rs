@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use penstock_llm::foreign::EventReader;
 use penstock_llm::json::Span;
-use penstock_llm::model::Dialect;
+use penstock_llm::model::{Dialect, Seal};
 use penstock_llm::openai::{Delta, ErrorView, EventView, Kind, Logprobs, Operation};
 use penstock_llm::splice::Splice;
 use penstock_llm::usage::Usage;
@@ -24,6 +24,10 @@ pub struct Event {
     pub is_done: bool,
     /// The error that it is.
     pub error: Option<Box<ErrorView>>,
+    /// The answer's id, in the event that says it first; of dialects that are read by way of the model.
+    pub id: Option<Box<str>>,
+    /// Of encrypted thoughts; of dialects that are read by way of the model.
+    pub seals: Vec<Seal>,
 }
 
 /// How the events of one stream are read.
@@ -55,7 +59,7 @@ impl Event {
     pub fn read(reader: &mut Reader, frame: Frame) -> Result<Self, Unreadable> {
         let data = frame.data();
         let mut is_done = penstock_llm::openai::is_done(&data);
-        let mut error = None;
+        let (mut error, mut id, mut seals) = (None, None, Vec::new());
         let view = match (reader, data.is_empty() || is_done) {
             (_, true) => None,
             (Reader::OpenAi(operation), _) => {
@@ -65,7 +69,7 @@ impl Event {
             }
             (Reader::Foreign(reader), _) => {
                 let seen = reader.read(frame.seen(&data));
-                (is_done, error) = (seen.done, seen.error);
+                (is_done, error, id, seals) = (seen.done, seen.error, seen.id, seen.seals.into_vec());
                 Some(seen.view)
             }
             (Reader::Unread, _) => Some(unread(&data)),
@@ -77,6 +81,8 @@ impl Event {
             edited: Vec::new(),
             is_done,
             error: error.map(Box::new),
+            id,
+            seals,
         })
     }
 

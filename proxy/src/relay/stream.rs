@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use penstock_llm::model::Framing;
+use penstock_llm::foreign;
+use penstock_llm::model::{Dialect, Framing};
 use penstock_llm::openai::{ErrorView, EventView};
 
 use crate::exchange::{Ending, Exchange, Outcome, Terms};
@@ -241,6 +242,9 @@ impl Pump<'_> {
     fn note(&mut self, event: &Event) -> bool {
         self.progress.done |= event.is_done;
         let Some(view) = &event.view else { return true };
+        if self.exchange.dispatched.origin.is_some() {
+            self.note_origin(event);
+        }
         self.exchange.relayed.events += 1;
         self.progress.note(view);
         self.exchange.relayed.text_bytes += view
@@ -255,6 +259,17 @@ impl Pump<'_> {
             self.exchange.relayed.usage = Some(*usage);
         }
         !(self.terms.hide_usage && view.empty_choices && view.usage.is_some())
+    }
+
+    /// What only the account that answers knows is remembered before the caller can come back to it.
+    fn note_origin(&self, event: &Event) {
+        match self.terms.dialect {
+            Dialect::OpenAiChat => self.exchange.note_seals(&foreign::seals_of_chunk(&event.data())),
+            _ => self.exchange.note_seals(&event.seals),
+        }
+        if let Some(id) = &event.id {
+            self.exchange.note_answer(id, true);
+        }
     }
 
     /// What the response plugins let out. With the stream's end nothing may be held any more.

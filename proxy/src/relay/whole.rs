@@ -47,6 +47,10 @@ pub async fn relay(
             if !is_metered {
                 exchange.relayed.usage = answer.usage();
             }
+            if exchange.dispatched.origin.is_some() {
+                exchange.note_seals(&answer.seals());
+                exchange.note_answer(&answer.id().unwrap_or_default(), exchange.relayed.usage.is_some());
+            }
             exchange.relayed.text_bytes = answer.segments().iter().map(|text| u64::from(text.length)).sum();
             let guarded = guard::whole(down, exchange, answer).await?;
             guarded.map(|answer| answer.bytes().clone())

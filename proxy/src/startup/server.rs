@@ -38,6 +38,7 @@ use crate::startup::{ListenerSettings, Startup};
 use crate::state::State;
 use crate::state::idempotency::Repeats;
 use crate::state::metrics::Metrics;
+use crate::state::owners::Owners;
 use crate::state::records::Records;
 use crate::state::signatures::Vault;
 use crate::state::snapshot::Snapshot;
@@ -87,6 +88,7 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         turned_away: Default::default(),
         records: Records::open(&settings.record, metrics.records_dropped.clone())?,
         repeats: Repeats::new(&snapshot.load().idempotency),
+        owners: Owners::default(),
         signatures: Arc::new(Vault::new(&snapshot.load().signatures)),
         metrics,
         snapshot: snapshot.clone(),

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod media;
 pub mod meters;
 pub mod metrics;
+pub mod owners;
 pub mod quota;
 pub mod records;
 pub mod scrub;
@@ -40,5 +41,6 @@ pub struct State {
     /// Of records about what never became a request.
     pub turned_away: quota::Quota,
     pub repeats: idempotency::Repeats,
+    pub owners: owners::Owners,
     pub signatures: Arc<signatures::Vault>,
 }

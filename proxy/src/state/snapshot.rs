@@ -427,6 +427,17 @@ pub struct Credential {
     pub health: HealthHandle,
 }
 
+impl Credential {
+    /// Tells accounts of one provider apart, for what only one of them has: a key by itself, whatever place it has in the
+    /// configuration; an identity, whose tokens change all the time, by its place.
+    pub fn account(&self) -> KeyHash {
+        match &self.proof {
+            Proof::Key(secret) => KeyHash::of(secret.expose()),
+            Proof::Identity(_) => KeyHash::of(&format!("identity {}", self.position)),
+        }
+    }
+}
+
 /// What the gateway proves itself with.
 #[derive(Clone, Debug)]
 pub enum Proof {

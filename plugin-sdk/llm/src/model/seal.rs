@@ -1,6 +1,7 @@
 //! Encrypted thoughts by a mark, so that whoever gave them can be found again: only the account that they were made for
 //! can read them, and any other is refused with the whole request (PAIN G01). Who that is is left to the gateway.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hasher};
 
 use super::{Content, Event, Maker, Part, Request, Text};
@@ -47,19 +48,16 @@ impl Request<'_> {
     pub fn unseal(&mut self, is_foreign: impl Fn(Seal) -> bool) -> Vec<String> {
         let mut places = Vec::new();
         for (at, message) in self.messages.iter_mut().enumerate() {
-            let foreign: Vec<Option<Text<'_>>> = message
+            let secrets = message
                 .parts
                 .iter()
-                .filter(|part| Seal::of_part(part).is_some_and(&is_foreign))
-                .map(|part| id_of(part).cloned())
-                .collect();
-            if foreign.is_empty() {
+                .filter(|part| Seal::of_part(part).is_some_and(&is_foreign));
+            let secrets: Vec<Option<String>> = secrets.map(id_of).collect();
+            if secrets.is_empty() {
                 continue;
             }
-            let is_of_foreign = |part: &Part<'_>| {
-                let id = id_of(part);
-                id.is_some() && foreign.iter().any(|foreign| foreign.as_ref() == id)
-            };
+            let ids: BTreeSet<String> = secrets.into_iter().flatten().collect();
+            let is_of_foreign = |part: &Part<'_>| id_of(part).is_some_and(|id| ids.contains(&id));
             let mut index = 0usize;
             message.parts.retain(|part| {
                 let place = index;
@@ -78,9 +76,9 @@ impl Request<'_> {
     }
 }
 
-fn id_of<'p, 'a>(part: &'p Part<'a>) -> Option<&'p Text<'a>> {
+fn id_of(part: &Part<'_>) -> Option<String> {
     match &part.content {
-        Content::Reasoning(thought) => thought.id.as_ref(),
+        Content::Reasoning(thought) => thought.id.as_ref().map(|id| id.get().into_owned()),
         _ => None,
     }
 }

@@ -35,6 +35,7 @@ struct Indexed {
     model: Option<Span>,
     error: Option<ErrorView>,
     seals: Vec<Seal>,
+    id: Option<Box<str>>,
 }
 
 impl Answer {
@@ -106,9 +107,17 @@ impl Answer {
         self.sent.error.clone()
     }
 
-    /// Of encrypted thoughts; none in a dialect that is read in place.
-    pub fn seals(&self) -> &[Seal] {
-        &self.sent.seals
+    /// Of encrypted thoughts.
+    pub fn seals(&self) -> Vec<Seal> {
+        match self.dialect {
+            Some(_) => self.sent.seals.clone(),
+            None => foreign::seals_of_body(&self.bytes),
+        }
+    }
+
+    /// By which its provider knows it; none in OpenAI's first dialect, whose answers nobody comes back to.
+    pub fn id(&self) -> Option<Box<str>> {
+        self.sent.id.clone()
     }
 
     /// The JSON text at an RFC 6901 pointer.
@@ -182,6 +191,7 @@ impl Indexed {
             model: sent.model,
             error: sent.is_error.then(|| ErrorView::read(body).unwrap_or_default()),
             seals: Vec::new(),
+            id: None,
         })
     }
 }
@@ -197,6 +207,7 @@ impl From<foreign::Told> for Indexed {
             model: told.model,
             error: told.error,
             seals: told.seals,
+            id: told.id,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Items out of the model: what one message of another dialect holds takes several here.
 
+use std::collections::BTreeSet;
+
 use crate::fault::Fault;
 use crate::model::{
     CacheMark, CallKind, Content, Dialect, Losses, Maker, MediaKind, Message, Part, Reasoning,
@@ -14,15 +16,15 @@ pub(super) struct Input<'w> {
     pub(super) target: &'w Target<'w>,
     pub(super) own: bool,
     /// Calls of custom tools by id: their results are items of another type.
-    custom: Vec<Text<'w>>,
+    custom: BTreeSet<String>,
     pub losses: Losses,
 }
 
 impl<'w> Input<'w> {
-    pub fn new(request: &'w Request<'_>, target: &'w Target<'w>) -> Input<'w> {
+    pub fn new(request: &Request<'_>, target: &'w Target<'w>) -> Input<'w> {
         let parts = request.messages.iter().flat_map(|message| &message.parts);
-        let custom = |part: &'w Part<'_>| match &part.content {
-            Content::ToolCall(call) if call.kind == CallKind::Custom => Some(call.id.borrowed()),
+        let custom = |part: &Part<'_>| match &part.content {
+            Content::ToolCall(call) if call.kind == CallKind::Custom => Some(call.id.get().into_owned()),
             _ => None,
         };
         Input {
@@ -219,7 +221,7 @@ impl<'w> Input<'w> {
             let why = "the provider has no marks for its cache";
             self.losses.dropped(format!("{}.cache_control", path(place)), why);
         }
-        let custom = self.custom.contains(&result.call_id);
+        let custom = self.custom.contains(&*result.call_id.get());
         let mut written = Ok(());
         array.object(|object| {
             object.str(
@@ -265,36 +267,15 @@ impl<'w> Input<'w> {
 
     /// What a model said in one turn, in its order: words next to each other are one message.
     fn assistant(&mut self, message: &Message<'_>, at: usize, array: &mut Array<'_>) -> Result<(), Fault> {
-        let mut rest: Vec<(usize, &Part<'_>)> = message.parts.iter().enumerate().collect();
-        while let Some((_, first)) = rest.first() {
-            let same = |part: &Part<'_>| is_words(part) == is_words(first);
-            let length = match &first.content {
-                _ if is_words(first) => {
-                    let phase = phase_of(first);
-                    rest.iter()
-                        .take_while(|(_, part)| same(part) && phase_of(part) == phase)
-                        .count()
-                }
-                Content::Reasoning(thought) => {
-                    let id = thought.id.as_ref();
-                    let more = rest.iter().skip(1).take_while(|(_, part)| {
-                        matches!(&part.content, Content::Reasoning(next) if id.is_some() && next.id.as_ref() == id)
-                    });
-                    more.count().saturating_add(1)
-                }
-                _ => 1,
-            };
-            let behind = rest.split_off(length);
-            match rest.as_slice() {
-                [(index, part)] if !is_words(part) && !is_thought(part) => {
-                    self.deed(part, (at, *index), array);
-                }
-                thoughts if thoughts.iter().all(|(_, part)| is_thought(part)) => {
-                    self.thoughts(thoughts, at, array)
-                }
-                words => self.words(words, at, array)?,
+        let parts: Vec<(usize, &Part<'_>)> = message.parts.iter().enumerate().collect();
+        for item in parts.chunk_by(|(_, one), (_, next)| is_one_item(one, next)) {
+            match item {
+                [(_, first), ..] if is_words(first) => self.words(item, at, array)?,
+                [(_, first), ..] if is_thought(first) => self.thoughts(item, at, array),
+                deeds => deeds
+                    .iter()
+                    .for_each(|(index, part)| self.deed(part, (at, *index), array)),
             }
-            rest = behind;
         }
         if message.name.is_some() {
             self.losses.dropped(format!("messages[{at}].name"), NO_SUCH);
@@ -391,6 +372,14 @@ impl<'w> Input<'w> {
                 self.losses.dropped(path(place), why);
             }
         }
+    }
+}
+
+/// Whether two parts that stand next to each other belong to the same item.
+fn is_one_item(one: &Part<'_>, next: &Part<'_>) -> bool {
+    match (&one.content, &next.content) {
+        (Content::Reasoning(one), Content::Reasoning(next)) => one.id.is_some() && one.id == next.id,
+        _ => is_words(one) && is_words(next) && phase_of(one) == phase_of(next),
     }
 }
 

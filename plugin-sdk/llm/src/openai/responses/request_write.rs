@@ -3,8 +3,8 @@
 use crate::fault::{BodyError, Fault};
 use crate::json::DEFAULT_MAX_DEPTH;
 use crate::model::{
-    Content, Dialect, Losses, Maker, Number, Place, ReasoningMode, ReasoningSupport, Request, Target, Text,
-    Written, orphan_result,
+    Content, Dialect, Losses, Maker, Number, Part, Place, ReasoningMode, ReasoningSupport, Request, Target,
+    Text, Written, orphan_result,
 };
 use crate::write::{Object, object};
 
@@ -244,15 +244,16 @@ fn kept(request: &Request<'_>, target: &Target<'_>, body: &mut Object<'_>, losse
 /// Models that do not think refuse to be asked for their thoughts: it takes a wish, or thoughts of theirs from before.
 fn thinks(request: &Request<'_>, target: &Target<'_>) -> bool {
     let wish = &request.reasoning;
-    let told = !wish.is_empty() && !wish.is_off() && target.reasoning != ReasoningSupport::None;
+    let is_told = !wish.is_empty() && !wish.is_off() && target.reasoning != ReasoningSupport::None;
     let mut parts = request.messages.iter().flat_map(|message| &message.parts);
-    let thought = || {
-        parts.any(|part| {
-            matches!(&part.content, Content::Reasoning(thought)
-                if thought.data.is_some() && thought.maker == Some(Maker::OpenAi) && target.maker == thought.maker)
-        })
+    is_told || parts.any(|part| is_own_thought(part, target))
+}
+
+fn is_own_thought(part: &Part<'_>, target: &Target<'_>) -> bool {
+    let Content::Reasoning(thought) = &part.content else {
+        return false;
     };
-    told || { thought }()
+    thought.data.is_some() && thought.maker == Some(Maker::OpenAi) && target.maker == thought.maker
 }
 
 fn rest(request: &Request<'_>, target: &Target<'_>, body: &mut Object<'_>, losses: &mut Losses) {

@@ -447,3 +447,42 @@ fn a_request_of_its_own_dialect_is_written_with_all_that_it_said() {
     assert_eq!(told, asked);
     assert!(sent.losses.is_empty(), "{:?}", sent.losses);
 }
+
+#[test]
+fn pain_g01_thoughts_of_another_account_are_taken_out_with_what_they_are_summed_up_in() {
+    let asked = body(json!([
+        {"role": "user", "content": "q"},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "theirs"}], "encrypted_content": "gAAA"},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "r"},
+        {"type": "reasoning", "id": "rs_2", "summary": [{"type": "summary_text", "text": "mine"}], "encrypted_content": "gBBB"},
+        {"role": "assistant", "content": "a"},
+        {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"},
+        {"role": "user", "content": "r"},
+    ]))
+    .to_string();
+    let mut request = responses()
+        .read_request(asked.as_bytes(), &Asked::default())
+        .expect("a request")
+        .value;
+    let seals = request.seals();
+    assert_eq!(seals.len(), 3);
+    // the same thoughts have the same seal, others another one
+    assert_eq!((seals[0] == seals[2], seals[0] == seals[1]), (true, false));
+    let foreign = seals[0];
+    assert_eq!(
+        request.unseal(|seal| seal == foreign),
+        [
+            "messages[1].content[0]",
+            "messages[1].content[1]",
+            "messages[3].content[3]"
+        ]
+    );
+    let sent = responses()
+        .write_request(&request, &made_by(Maker::OpenAi))
+        .expect("can be written");
+    let text = String::from_utf8(sent.bytes).expect("UTF-8");
+    assert!(!text.contains("gAAA") && !text.contains("theirs"), "{text}");
+    assert!(text.contains("gBBB") && text.contains("mine"), "{text}");
+    assert!(request.unseal(|_| false).is_empty());
+}

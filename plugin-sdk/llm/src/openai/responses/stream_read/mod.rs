@@ -1,20 +1,25 @@
 //! A stream of Responses into events. Which event says what is in `event`; here is what comes of it.
 
+mod calls;
+mod thoughts;
+mod words;
+
 use smallvec::SmallVec;
 
 use crate::fault::Fault;
 use crate::model::{
-    Content, Delta, Dialect, Error, ErrorKind, Event, Events, Extra, Json, Losses, Maker, Part, Reasoning,
-    ReasoningForm, Start, Stop, StopReason, StreamFrame, StreamReader, Text,
+    Delta, Dialect, Error, ErrorKind, Event, Events, Json, Losses, Part, ReasoningForm, Start, Stop,
+    StopReason, StreamFrame, StreamReader, Text,
 };
 use crate::openai::is_done;
 use crate::read::Reader as Values;
 use crate::wire::{self, record, variants};
 
 use super::answer_read::Response;
+use super::error;
 use super::event::{self, Told};
 use super::item::{self, Said};
-use super::{content, error};
+use words::Phase;
 
 /// More items in one answer than any model makes: they are what grows of a reader's state.
 const MAX_ITEMS: usize = 1024;
@@ -69,13 +74,6 @@ struct ItemState {
     phase: Option<Phase>,
 }
 
-/// What a message is for, as its item says before its text comes.
-#[derive(Copy, Clone)]
-enum Phase {
-    Commentary,
-    FinalAnswer,
-}
-
 record!(Reader { started, over, next_part, open, items, any_calls } rest { losses });
 variants!(Open {
     0 = Nothing,
@@ -94,7 +92,6 @@ record!(ItemState {
     annotations,
     phase,
 });
-variants!(Phase { 0 = Commentary, 1 = FinalAnswer });
 
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: StreamFrame<'a>, events: &mut Events<'a>) {
@@ -253,7 +250,7 @@ impl Reader {
             (None, Some(last)) => last.index,
             (None, None) => 0,
         };
-        if let Some(at) = self.items.iter().position(|item| item.index == index) {
+        if let Some(at) = self.items.iter().rposition(|item| item.index == index) {
             return Some(at);
         }
         if self.items.len() >= MAX_ITEMS {
@@ -272,8 +269,6 @@ impl Reader {
         }
         &mut self.items[at]
     }
-
-    // items
 
     fn added<'a>(
         &mut self,
@@ -329,287 +324,6 @@ impl Reader {
         }
         Ok(())
     }
-
-    fn message_done<'a>(&mut self, at: usize, parts: Vec<Part<'a>>, events: &mut Events<'a>) {
-        let told = self.state(at).contents;
-        for (part, index) in parts.into_iter().zip(0u64..).filter(|(_, index)| *index >= told) {
-            match part.content {
-                Content::Text { text, citations } => {
-                    self.words(at, index, false, text, events);
-                    citations
-                        .into_iter()
-                        .for_each(|citation| self.cite(at, citation, events));
-                }
-                Content::Refusal(text) => self.words(at, index, true, text, events),
-                _ => self.whole(part, events),
-            }
-        }
-        let item = self.state(at).index;
-        if matches!(self.open, Open::Words { item: of, .. } if of == item) {
-            self.close(events);
-        }
-    }
-
-    fn reasoning_done<'a>(&mut self, at: usize, parts: Vec<Part<'a>>, events: &mut Events<'a>) {
-        let state = *self.state(at);
-        let (mut summaries, mut contents) = (0u64, 0u64);
-        for part in parts {
-            let Content::Reasoning(thought) = &part.content else {
-                continue;
-            };
-            let (count, told) = match thought.form {
-                ReasoningForm::Summary => (&mut summaries, state.summaries),
-                ReasoningForm::Text => (&mut contents, state.contents),
-                ReasoningForm::Encrypted => {
-                    self.whole(part, events);
-                    continue;
-                }
-            };
-            let index = *count;
-            *count = index.saturating_add(1);
-            self.thought_done(at, part, index, index < told, events);
-        }
-        let item = self.state(at).index;
-        if matches!(self.open, Open::Thought { item: of, .. } if of == item) {
-            self.close(events);
-        }
-    }
-
-    /// A thought of an item that is whole: its signature, and the words unless they were told.
-    fn thought_done<'a>(
-        &mut self,
-        at: usize,
-        part: Part<'a>,
-        index: u64,
-        told: bool,
-        events: &mut Events<'a>,
-    ) {
-        let signature = part.signature;
-        let Content::Reasoning(thought) = part.content else {
-            return;
-        };
-        if !told {
-            self.thought_as(at, index, thought, events);
-        }
-        let Some(signature) = signature else { return };
-        match self.open {
-            Open::Thought { part, .. } => self.delta(part, Delta::Signature(signature), events),
-            _ => self
-                .losses
-                .dropped("signature", "came behind the end of what it signs"),
-        }
-    }
-
-    fn call_done<'a>(&mut self, at: usize, parts: Vec<Part<'a>>, events: &mut Events<'a>) {
-        for part in parts {
-            match (self.state(at).call, part.content) {
-                (Some(_), Content::ToolCall(call)) => self.arguments_rest(at, Some(call.arguments), events),
-                (_, content) => self.call(at, Part { content, ..part }, events),
-            }
-        }
-        let state = self.state(at);
-        if let Some(part) = state
-            .call
-            .filter(|_| std::mem::replace(&mut state.call_is_open, false))
-        {
-            events.push(Event::PartStop { choice: 0, part });
-        }
-    }
-
-    // words
-
-    /// Gives a text more, and begins it if it is not open.
-    fn words<'a>(&mut self, at: usize, index: u64, refusal: bool, text: Text<'a>, events: &mut Events<'a>) {
-        let item = self.state(at).index;
-        if let Open::Words {
-            item: of,
-            index: which,
-            refusal: kind,
-            part,
-        } = self.open
-            && (of, which, kind) == (item, index, refusal)
-        {
-            if !text.is_empty() {
-                let delta = match refusal {
-                    true => Delta::Refusal(text),
-                    false => Delta::Text(text),
-                };
-                self.delta(part, delta, events);
-            }
-            return;
-        }
-        let state = self.state(at);
-        state.contents = state.contents.max(index.saturating_add(1));
-        state.annotations = 0;
-        let mut part = match refusal {
-            true => Part::new(Content::Refusal(text)),
-            false => Part::text(text),
-        };
-        part.extras.extend(state.phase.map(Phase::extra));
-        let part = self.start(part, events);
-        self.open = Open::Words {
-            item,
-            index,
-            refusal,
-            part,
-        };
-    }
-
-    /// A text is whole: it is told now, if no piece of it was.
-    fn rest<'a>(
-        &mut self,
-        at: usize,
-        index: u64,
-        refusal: bool,
-        whole: Option<Text<'a>>,
-        events: &mut Events<'a>,
-    ) {
-        if let Some(whole) = whole.filter(|whole| !whole.is_empty() && index >= self.state(at).contents) {
-            self.words(at, index, refusal, whole, events);
-        }
-    }
-
-    fn cite<'a>(&mut self, at: usize, citation: crate::model::Citation<'a>, events: &mut Events<'a>) {
-        let state = self.state(at);
-        state.annotations = state.annotations.saturating_add(1);
-        if let Open::Words { part, .. } = self.open {
-            self.delta(part, Delta::Citation(Box::new(citation)), events);
-        }
-    }
-
-    /// Annotations may come with the whole part alone.
-    fn part_done<'a>(
-        &mut self,
-        at: usize,
-        index: u64,
-        part: Option<&Json<'a>>,
-        reader: &mut Values<'a>,
-        events: &mut Events<'a>,
-    ) -> Result<(), Fault> {
-        let part = match part {
-            Some(json) => reader.revisit(json, content::part)?.flatten(),
-            None => None,
-        };
-        match part.map(|part| part.content) {
-            Some(Content::Text { text, citations }) => {
-                let item = self.state(at).index;
-                if matches!(self.open, Open::Thought { item: of, .. } if of == item) {
-                    return Ok(());
-                }
-                self.rest(at, index, false, Some(text), events);
-                let told = self.state(at).annotations;
-                let is_open = matches!(self.open, Open::Words { item: of, index: which, .. } if (of, which) == (item, index));
-                for citation in citations.into_iter().skip(told).filter(|_| is_open) {
-                    self.cite(at, citation, events);
-                }
-            }
-            Some(Content::Refusal(text)) => self.rest(at, index, true, Some(text), events),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    // thoughts
-
-    fn thought<'a>(
-        &mut self,
-        at: usize,
-        index: u64,
-        form: ReasoningForm,
-        text: Text<'a>,
-        events: &mut Events<'a>,
-    ) {
-        let thought = Reasoning {
-            form,
-            ..Reasoning::text(text, Some(Maker::OpenAi))
-        };
-        self.thought_as(at, index, thought, events);
-    }
-
-    fn thought_as<'a>(&mut self, at: usize, index: u64, thought: Reasoning<'a>, events: &mut Events<'a>) {
-        let item = self.state(at).index;
-        let form = thought.form;
-        if let Open::Thought {
-            item: of,
-            index: which,
-            form: kind,
-            part,
-        } = self.open
-            && (of, which, kind) == (item, index, form)
-        {
-            if !thought.text.is_empty() {
-                self.delta(part, Delta::Reasoning(thought.text), events);
-            }
-            return;
-        }
-        let state = self.state(at);
-        let count = match form {
-            ReasoningForm::Summary => &mut state.summaries,
-            ReasoningForm::Text | ReasoningForm::Encrypted => &mut state.contents,
-        };
-        *count = (*count).max(index.saturating_add(1));
-        let part = self.start(Part::new(Content::Reasoning(thought)), events);
-        self.open = Open::Thought {
-            item,
-            index,
-            form,
-            part,
-        };
-    }
-
-    fn thought_rest<'a>(
-        &mut self,
-        at: usize,
-        index: u64,
-        form: ReasoningForm,
-        whole: Option<Text<'a>>,
-        events: &mut Events<'a>,
-    ) {
-        let state = self.state(at);
-        let told = match form {
-            ReasoningForm::Summary => state.summaries,
-            ReasoningForm::Text | ReasoningForm::Encrypted => state.contents,
-        };
-        if let Some(whole) = whole.filter(|whole| !whole.is_empty() && index >= told) {
-            self.thought(at, index, form, whole, events);
-        }
-    }
-
-    // calls
-
-    /// A call begins, beside those that are open.
-    fn call<'a>(&mut self, at: usize, part: Part<'a>, events: &mut Events<'a>) {
-        if self.state(at).call.is_some() {
-            return;
-        }
-        if self.open != Open::Calls {
-            self.close(events);
-        }
-        let said = matches!(&part.content, Content::ToolCall(call) if !call.arguments.is_empty());
-        let index = self.push_start(part, events);
-        let state = self.state(at);
-        (state.call, state.call_is_open, state.any_arguments) = (Some(index), true, said);
-        self.open = Open::Calls;
-        self.any_calls = true;
-    }
-
-    fn arguments<'a>(&mut self, at: usize, text: Text<'a>, events: &mut Events<'a>) {
-        let state = self.state(at);
-        // nothing belongs to a call that is whole
-        let Some(part) = state.call.filter(|_| state.call_is_open && !text.is_empty()) else {
-            return;
-        };
-        state.any_arguments = true;
-        self.delta(part, Delta::Arguments(text), events);
-    }
-
-    fn arguments_rest<'a>(&mut self, at: usize, whole: Option<Text<'a>>, events: &mut Events<'a>) {
-        if let Some(whole) = whole.filter(|_| !self.state(at).any_arguments) {
-            self.arguments(at, whole, events);
-        }
-    }
-
-    // the end
 
     fn complete<'a>(
         &mut self,
@@ -694,24 +408,6 @@ impl Reader {
                 }
             }
         }
-    }
-}
-
-impl Phase {
-    fn named(name: &Json<'_>) -> Option<Phase> {
-        match name.get() {
-            "\"commentary\"" => Some(Phase::Commentary),
-            "\"final_answer\"" => Some(Phase::FinalAnswer),
-            _ => None,
-        }
-    }
-
-    fn extra(self) -> Extra<'static> {
-        let name = match self {
-            Phase::Commentary => "commentary",
-            Phase::FinalAnswer => "final_answer",
-        };
-        Extra::text("phase", &Text::plain(name))
     }
 }
 
