@@ -38,6 +38,13 @@ pub fn waits(chain: &[Arc<Plugin>], hooks: &[Hook]) -> bool {
     chain.iter().any(|plugin| plugin.waits() && wants_one(plugin))
 }
 
+/// Whether some plugin is shown answers.
+pub fn wants_answers(chain: &[Arc<Plugin>]) -> bool {
+    chain
+        .iter()
+        .any(|plugin| plugin.interests().wants(Hook::OnResponse))
+}
+
 /// What a plugin's failure means for the call.
 pub fn after_failure(plugin: &Plugin, fault: &PluginFault) -> (Verdict, Result<()>) {
     log::warn!("plugin {} failed: {fault}", plugin.name());

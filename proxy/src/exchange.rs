@@ -10,6 +10,7 @@ use http::{HeaderMap, Method};
 use penstock_llm::model::{Dialect, Seal};
 use penstock_llm::openai::{Operation, Request};
 use penstock_llm::usage::Usage;
+use penstock_llm::{embed, rerank};
 use penstock_plugin_host::{
     Call, CallBody, CatalogueView, HeaderView, Hook, Operation as PluginOperation, Plugin,
 };
@@ -71,8 +72,69 @@ pub struct Accepted {
     pub raw_path: Option<String>,
     /// The page under a provider's base path, of a call of which only the model is read.
     pub page: Option<&'static str>,
+    /// What such a call is, where it can be said in other words.
+    pub spoken: Option<Spoken>,
+    /// What is wanted of what a provider keeps.
+    pub stored: Option<Stored>,
     /// The request's shares of the process's limits.
     pub held: Vec<Held>,
+}
+
+/// A call that is passed on as it comes to a provider that speaks its dialect, and said anew to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    Embed {
+        dialect: embed::Dialect,
+        /// Where the path names it.
+        model: Option<Arc<str>>,
+    },
+    Rerank(rerank::Dialect),
+}
+
+/// What is wanted of what a provider keeps: files and batches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    Upload,
+    Files,
+    File(String),
+    DeleteFile(String),
+    Content(String),
+    CreateBatch,
+    Batches,
+    Batch(String),
+    CancelBatch(String),
+}
+
+impl Stored {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Upload | Self::Files | Self::File(_) | Self::DeleteFile(_) | Self::Content(_) => {
+                Kind::Files
+            }
+            Self::CreateBatch | Self::Batches | Self::Batch(_) | Self::CancelBatch(_) => Kind::Batches,
+        }
+    }
+
+    /// Whether the answer is a list of such things.
+    pub fn is_list(&self) -> bool {
+        matches!(self, Self::Files | Self::Batches)
+    }
+
+    /// Whether the answer is what is in a file, which may be anything.
+    pub fn is_content(&self) -> bool {
+        matches!(self, Self::Content(_))
+    }
+
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::File(id)
+            | Self::DeleteFile(id)
+            | Self::Content(id)
+            | Self::Batch(id)
+            | Self::CancelBatch(id) => Some(id),
+            Self::Upload | Self::Files | Self::CreateBatch | Self::Batches => None,
+        }
+    }
 }
 
 /// The request's headers, as every stage and plugin reads them.
@@ -105,6 +167,8 @@ pub enum Kind {
     Rerank,
     /// How many tokens a request has.
     Count,
+    Files,
+    Batches,
     /// A browser that asks whether its page may call.
     Preflight,
     /// A page that does not exist, or a method it does not have.
@@ -136,6 +200,8 @@ impl Kind {
             Self::Audio => 10,
             Self::Rerank => 11,
             Self::Count => 12,
+            Self::Files => 13,
+            Self::Batches => 14,
         }
     }
 
@@ -152,6 +218,8 @@ impl Kind {
             Self::Audio => "audio",
             Self::Rerank => "rerank",
             Self::Count => "count_tokens",
+            Self::Files => "files",
+            Self::Batches => "batches",
             Self::Preflight => "preflight",
             Self::Unknown => "unknown",
         }
@@ -166,6 +234,8 @@ pub struct Admitted {
     pub call: Option<Call>,
     pub model: Option<Arc<str>>,
     pub streamed: bool,
+    /// Where what the call is about is kept: nobody else has it.
+    pub owner: Option<Owner>,
 }
 
 /// What relaying needs to know of the call.

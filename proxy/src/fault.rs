@@ -63,7 +63,7 @@ pub struct Fault {
     /// For `Retry-After`.
     pub retry_after: Option<Duration>,
     /// The methods of a route, for a 405.
-    pub allow: Option<&'static str>,
+    pub allow: Option<String>,
     /// For the log only.
     pub detail: Option<String>,
     /// A provider's own error body, which the caller gets instead of ours.

@@ -3,6 +3,8 @@
 
 mod media;
 pub mod realtime;
+mod reworded;
+mod stored;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, DerefMut};
@@ -23,7 +25,7 @@ use pingora_core::server::ShutdownWatch;
 use tokio::runtime::Handle;
 
 use crate::accept::route::{self, Route};
-use crate::accept::{body, call, count, handshake, head, listen, named, raw};
+use crate::accept::{body, call, count, handshake, head, listen, named, raw, stored as stored_request};
 use crate::adapter::Adapted;
 use crate::admit::guard::Admission;
 use crate::admit::{self, caller};
@@ -35,8 +37,8 @@ use crate::dispatch::identity::Identities;
 use crate::dispatch::plan::{self, Plan, Planned, Step};
 use crate::dispatch::ties::Ties;
 use crate::dispatch::upstream::{Upstream, Upstreams};
-use crate::dispatch::{route as routing, translate};
-use crate::exchange::{Attempt, Ending, Exchange, Kind, Origin, Outcome, Served, Terms, TurnedAway};
+use crate::dispatch::{betas, route as routing, translate};
+use crate::exchange::{Attempt, Ending, Exchange, Kind, Origin, Outcome, Served, Stored, Terms, TurnedAway};
 use crate::fault::{Fault, Result};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::head::Ours;
@@ -93,6 +95,7 @@ enum Work {
     Named(Box<named::Read>),
     Count(Box<count::Read>),
     Raw(Box<raw::Read>),
+    Stored(Box<stored_request::Read>),
     Models,
     Model(String),
     Preflight,
@@ -224,10 +227,17 @@ impl Gateway {
                 let read = named::read(&exchange.accepted.headers.0, body)?;
                 Ok(Work::Named(Box::new(read)))
             }
+            Route::Spoken(spoken) => {
+                let body = body::read(session, exchange, &self.state.counters).await?;
+                let read = named::read_spoken(&exchange.accepted.headers.0, &spoken, body)?;
+                exchange.accepted.spoken = Some(spoken);
+                Ok(Work::Named(Box::new(read)))
+            }
             Route::CountTokens => {
                 let body = body::read(session, exchange, &self.state.counters).await?;
                 Ok(Work::Count(Box::new(count::read(body)?)))
             }
+            Route::Stored(stored) => Box::pin(self.accept_stored(session, exchange, stored)).await,
             Route::Models => Ok(Work::Models),
             Route::Model(name) => Ok(Work::Model(name)),
             Route::Raw { provider, rest } => {
@@ -248,6 +258,31 @@ impl Gateway {
         let body = body::read(session, exchange, &self.state.counters).await?;
         let read = call::read(exchange, asked, body)?;
         Ok(Work::Call(Box::new(call::Read { via, ..read })))
+    }
+
+    /// Files may be larger than other bodies.
+    async fn accept_stored(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        stored: Stored,
+    ) -> Result<Work> {
+        let snapshot = exchange.snapshot.clone();
+        let mut limits = snapshot.limits.clone();
+        if stored == Stored::Upload {
+            limits.body_bytes = snapshot.files.upload_bytes;
+        }
+        let body = body::read_within(session, exchange, &self.state.counters, &limits).await;
+        let body = body.map_err(|mut fault| {
+            if stored == Stored::Upload {
+                fault.message = fault.message.replace("limits.body_bytes", "files.upload_bytes");
+            }
+            fault
+        })?;
+        let query = session.req_header().uri.query();
+        exchange.accepted.raw_path = Some(stored_request::upstream_path(&exchange.accepted.path, query));
+        let read = stored_request::read(stored, &exchange.accepted.headers.0, query, body)?;
+        Ok(Work::Stored(Box::new(read)))
     }
 
     /// A raw path that leads to an operation is a call like any other, but for its target.
@@ -295,6 +330,7 @@ impl Gateway {
             Ok(Work::Call(read)) => self.call(down, exchange, *read).await,
             // Boxed: what is rare must not make every call's state larger.
             Ok(Work::Raw(read)) => Box::pin(self.raw(down, exchange, *read)).await,
+            Ok(Work::Stored(read)) => Box::pin(self.stored(down, exchange, *read)).await,
             Ok(Work::Named(read)) => Box::pin(self.named(down, exchange, *read)).await,
             Ok(Work::Count(read)) => Box::pin(self.count(down, exchange, *read)).await,
             Ok(Work::Models) => list_models(down, exchange).await,
@@ -494,6 +530,12 @@ impl Gateway {
         let mut plan = Plan::new(planned, &self.state.health)?;
         exchange.dispatched.ties = Ties::of_call(exchange, &self.state.owners)?;
         exchange.dispatched.ties.bind(&mut plan)?;
+        if exchange.accepted.stored.is_some() {
+            plan.keep_to(
+                exchange.admitted.owner.as_ref(),
+                exchange.admitted.caller.as_deref(),
+            )?;
+        }
         let mut last = None;
         while let Some(step) = plan.take_next() {
             let Some(failed) = self.attempt(down, exchange, &step, terms).await? else {
@@ -562,7 +604,7 @@ impl Gateway {
         let begun = Instant::now();
         let under_way = step.planned.health.begin();
         exchange.dispatched.attempts.push(step.attempt());
-        let sent = {
+        let mut sent = {
             let sent = pin!(attempt::send(
                 &self.upstreams,
                 &self.identities,
@@ -571,17 +613,46 @@ impl Gateway {
             ));
             down.wait(sent).await
         };
+        if let Ok(Err(failed)) = &sent
+            && betas::take_refused(&mut outgoing, failed)
+        {
+            self.state.metrics.betas_refused.inc();
+            let ended = (failed.outcome, failed.status);
+            exchange.dispatched.note(begun.elapsed(), Some(ended));
+            exchange.dispatched.attempts.push(step.attempt());
+            exchange.dispatched.dropped.append(&mut outgoing.dropped);
+            // Boxed: what is rare must not make every call's state larger.
+            let again = Box::pin(attempt::send(
+                &self.upstreams,
+                &self.identities,
+                step,
+                &mut outgoing,
+            ));
+            sent = down.wait(pin!(again)).await;
+        }
         exchange.relayed.upstream_wait += begun.elapsed();
         let relayed = match sent {
             Ok(Ok(upstream)) => {
                 step.planned.health.succeeded(begun.elapsed());
                 exchange.dispatched.note_status(upstream.status());
-                match outgoing.translation.clone() {
-                    None => self.relay(down, exchange, step, upstream, terms).await,
+                let is_kept = exchange
+                    .accepted
+                    .stored
+                    .as_ref()
+                    .is_some_and(|it| !it.is_content());
+                match (outgoing.translation.clone(), &outgoing.rewording) {
+                    (None, None) if is_kept => {
+                        Box::pin(self.relay_stored(down, exchange, step, upstream, &outgoing, terms)).await
+                    }
+                    (None, None) => self.relay(down, exchange, step, upstream, terms).await,
                     // Boxed: what is rare must not make every call's state larger.
-                    Some(translation) => {
+                    (Some(translation), _) => {
                         Box::pin(self.relay_translated(down, exchange, step, upstream, terms, *translation))
                             .await
+                    }
+                    (None, Some(rewording)) => {
+                        let both = (std::mem::take(&mut outgoing.more), &**rewording);
+                        Box::pin(self.relay_reworded(down, exchange, step, upstream, both, terms)).await
                     }
                 }
             }
@@ -648,7 +719,11 @@ impl Gateway {
         // an error is read whole, whatever it calls itself: it may quote what nobody must see
         let is_error = status >= 400;
         let streams = relay::head::is_event_stream(theirs) && !is_error;
-        let passes = terms.operation.is_none() && !streams && !is_error && !relay::head::is_text(theirs);
+        // a file that no plugin wants to see may be larger than what is held
+        let is_file = exchange.accepted.stored.as_ref().is_some_and(Stored::is_content)
+            && !chain::wants_answers(&exchange.snapshot.chain);
+        let is_opaque = is_file || !relay::head::is_text(theirs);
+        let passes = terms.operation.is_none() && !streams && !is_error && is_opaque;
         let mut head = match passes {
             true => Head::of_raw(status, theirs),
             false => Head::of_provider(status, theirs, (!streams).then_some(0)),

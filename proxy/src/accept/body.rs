@@ -19,8 +19,17 @@ pub async fn read(
     exchange: &mut Exchange,
     counters: &Counters,
 ) -> Result<Bytes> {
-    let snapshot = exchange.snapshot.clone();
-    let limits = &snapshot.limits;
+    let limits = exchange.snapshot.limits.clone();
+    read_within(session, exchange, counters, &limits).await
+}
+
+/// The same within other limits than those of every body.
+pub async fn read_within(
+    session: &mut ServerSession,
+    exchange: &mut Exchange,
+    counters: &Counters,
+    limits: &Limits,
+) -> Result<Bytes> {
     let body = match tokio::time::timeout(limits.body_deadline, collect(session, exchange, limits, counters))
         .await
     {

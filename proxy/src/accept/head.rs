@@ -28,6 +28,8 @@ pub fn begin(head: &http::request::Parts, peer: Option<IpAddr>, snapshot: Arc<Sn
         body_bytes: 0,
         raw_path: None,
         page: None,
+        spoken: None,
+        stored: None,
         held: Vec::new(),
     };
     Exchange {

@@ -11,3 +11,4 @@ pub mod named;
 pub mod proxy_protocol;
 pub mod raw;
 pub mod route;
+pub mod stored;

@@ -1,14 +1,18 @@
-//! A call of which only the model is read, because that says where it goes: images, audio, reranking. JSON or a form; the
+//! A call of which only the model is read, because that says where it goes: images, audio, reranking,
+//! embeddings of other dialects than OpenAI's. JSON or a form; the
 //! rest of the body is passed on as it came.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use memchr::memmem;
 use penstock_llm::json;
+use serde::Deserialize;
 
 use crate::accept::raw;
+use crate::exchange::Spoken;
 use crate::fault::{Fault, Result};
 
 /// Parts of one form; OpenAI's forms have ten.
@@ -33,6 +37,52 @@ pub fn read(headers: &HeaderMap, body: Bytes) -> Result<Read> {
         Fault::caller(400, "missing_required_parameter", message).with_param("model")
     })?;
     Ok(Read { model, body })
+}
+
+/// The same for a call whose path may name the model. Where its body does too, it must be the same one: the model that is
+/// allowed is the model that is asked.
+pub fn read_spoken(headers: &HeaderMap, spoken: &Spoken, body: Bytes) -> Result<Read> {
+    let Spoken::Embed {
+        model: Some(model), ..
+    } = spoken
+    else {
+        return read(headers, body);
+    };
+    same_model(&body, model)?;
+    let model = model.to_string();
+    Ok(Read { model, body })
+}
+
+fn same_model(body: &[u8], model: &str) -> Result<()> {
+    let named: Named<'_> = serde_json::from_slice(body).map_err(|_| {
+        let message = "the body is not a JSON object with at most one `model` for each request";
+        Fault::caller(400, "invalid_json", message)
+    })?;
+    let of_requests = named.requests.iter().flatten().map(|one| &one.model);
+    let is_it = |name: &Option<Cow<'_, str>>| {
+        let name = name.as_deref();
+        name.is_none_or(|name| name == model || name.strip_prefix("models/") == Some(model))
+    };
+    if of_requests.chain([&named.model]).all(is_it) {
+        return Ok(());
+    }
+    let message = "`model` of the body is another one than the path's: name the same, or leave it out";
+    Err(Fault::caller(400, "invalid_value", message).with_param("model"))
+}
+
+/// The models in the body of Google's embeddings.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    requests: Option<Vec<NamedOne<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct NamedOne<'a> {
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
 }
 
 /// The body with another model's name in it.

@@ -53,7 +53,7 @@ pub fn upstream_path(provider: &Provider, rest: &str, query: Option<&str>) -> St
     format!("{base}{rest}{mark}{query}")
 }
 
-fn holds_key(pair: &str) -> bool {
+pub(super) fn holds_key(pair: &str) -> bool {
     let name = percent_decoded(pair.split('=').next().unwrap_or(""));
     KEY_PARAMETERS.contains(&name.to_ascii_lowercase().as_str())
 }

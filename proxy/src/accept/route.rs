@@ -4,8 +4,10 @@ use http::Method;
 use penstock_llm::foreign::Form;
 use penstock_llm::model::Dialect;
 use penstock_llm::openai::Operation;
+use penstock_llm::{embed, rerank};
 
-use crate::exchange::Kind;
+use crate::accept::stored;
+use crate::exchange::{Kind, Spoken, Stored};
 use crate::fault::{Fault, Result};
 
 /// OpenRouter's base path, under which every `/v1` page is served too (FEATURES A02).
@@ -21,6 +23,10 @@ pub enum Route {
     CountTokens,
     /// A call of which only the model is read; the page under a provider's base path.
     Named(&'static str),
+    /// The same, for one that can be said in other words.
+    Spoken(Spoken),
+    /// Files and batches.
+    Stored(Stored),
     Models,
     /// The model's name, as in the path.
     Model(String),
@@ -38,6 +44,9 @@ impl Route {
             Self::Operation(operation) => Kind::Operation(*operation),
             Self::Generation(_) => Kind::Operation(Operation::Chat),
             Self::Named(page) => Kind::of_page(page),
+            Self::Spoken(Spoken::Embed { .. }) => Kind::Operation(Operation::Embeddings),
+            Self::Spoken(Spoken::Rerank(_)) => Kind::Rerank,
+            Self::Stored(stored) => stored.kind(),
             Self::CountTokens => Kind::Count,
             Self::Models | Self::Model(_) => Kind::Models,
             Self::Realtime => Kind::Realtime,
@@ -55,16 +64,20 @@ enum Page {
     CountTokens,
     /// Only the model is read; the page under a provider's base path.
     Named(&'static str),
-    /// `{model}:generateContent` or `{model}:streamGenerateContent`.
+    Embed(embed::Dialect),
+    Rerank(rerank::Dialect),
+    /// `{model}:generateContent` and its like.
     Gemini,
     /// `{model}/converse` or `{model}/converse-stream`.
     Converse,
+    /// What the rest of the path names.
+    Stored(fn(&str) -> Option<Stored>),
     Models,
     Model,
     Realtime,
 }
 
-/// Every page, with its one method. A path that ends in `/*` has one more part, which may hold slashes.
+/// Every page, with a method that it takes. A path that ends in `/*` has one more part, which may hold slashes.
 const TABLE: &[(&str, &str, Page)] = &[
     ("POST", "/v1/chat/completions", Page::Operation(Operation::Chat)),
     ("POST", "/v1/completions", Page::Operation(Operation::Completions)),
@@ -85,8 +98,10 @@ const TABLE: &[(&str, &str, Page)] = &[
     // the version that Google's SDKs ask for where nobody says another
     ("POST", "/v1/models/*", Page::Gemini),
     ("POST", "/model/*", Page::Converse),
-    ("POST", "/v1/rerank", Page::Named("/rerank")),
-    ("POST", "/v2/rerank", Page::Named("/rerank")),
+    ("POST", "/v2/chat", Page::Generation(Dialect::Cohere)),
+    ("POST", "/v2/embed", Page::Embed(embed::Dialect::Cohere)),
+    ("POST", "/v1/rerank", Page::Rerank(rerank::Dialect::CohereV1)),
+    ("POST", "/v2/rerank", Page::Rerank(rerank::Dialect::CohereV2)),
     (
         "POST",
         "/v1/images/generations",
@@ -105,25 +120,58 @@ const TABLE: &[(&str, &str, Page)] = &[
         "/v1/audio/translations",
         Page::Named("/audio/translations"),
     ),
+    ("POST", "/v1/files", Page::Stored(|_| Some(Stored::Upload))),
+    ("GET", "/v1/files", Page::Stored(|_| Some(Stored::Files))),
+    ("GET", "/v1/files/*", Page::Stored(stored::file)),
+    ("DELETE", "/v1/files/*", Page::Stored(stored::deleted_file)),
+    ("POST", "/v1/batches", Page::Stored(|_| Some(Stored::CreateBatch))),
+    ("GET", "/v1/batches", Page::Stored(|_| Some(Stored::Batches))),
+    ("GET", "/v1/batches/*", Page::Stored(stored::batch)),
+    ("POST", "/v1/batches/*", Page::Stored(stored::cancelled_batch)),
     ("GET", "/v1/models", Page::Models),
     ("GET", "/v1/models/*", Page::Model),
     ("GET", "/v1/realtime", Page::Realtime),
 ];
 
-/// The table as method and a path of each page, for the tests that walk it.
-pub fn pages() -> impl Iterator<Item = (&'static str, String)> {
-    TABLE.iter().flat_map(|(method, path, page)| {
+/// A path of each page with the methods that it takes, for the tests that walk them.
+pub fn pages() -> Vec<(String, String)> {
+    let mut pages: Vec<(String, String)> = Vec::new();
+    for (method, path, page) in TABLE {
         let rest = match page {
             Page::Gemini => "some-model:generateContent",
             Page::Converse => "some.model/converse-stream",
+            Page::Stored(_) if *path == "/v1/batches/*" && *method == "POST" => "batch_1/cancel",
+            Page::Stored(_) => "some-id",
             _ => "some/model",
         };
         let path = path.replace('*', rest);
         let under_api = path
             .starts_with("/v1/")
             .then(|| format!("{OPENROUTER_PREFIX}{path}"));
-        std::iter::once(path).chain(under_api).map(|path| (*method, path))
-    })
+        for path in std::iter::once(path).chain(under_api) {
+            if !pages.iter().any(|(_, known)| *known == path) {
+                pages.push((methods_of(&path), path));
+            }
+        }
+    }
+    pages
+}
+
+fn methods_of(path: &str) -> String {
+    let takes = |method: &Method| find(method, path, |_| false).is_ok();
+    let all = [Method::POST, Method::GET, Method::DELETE];
+    let taken = all.iter().filter(|method| takes(method)).map(Method::as_str);
+    // in the order of the table, as a 405 has them
+    let rank = |name: &&str| {
+        TABLE.iter().position(|(verb, pattern, page)| {
+            verb == name
+                && rest_of(pattern, path.strip_prefix(OPENROUTER_PREFIX).unwrap_or(path))
+                    .is_some_and(|rest| page.route(rest).is_some())
+        })
+    };
+    let mut taken: Vec<&str> = taken.collect();
+    taken.sort_by_key(rank);
+    taken.join(", ")
 }
 
 /// Finds the page. `is_provider` says whether a first path segment names a provider.
@@ -132,19 +180,28 @@ pub fn find(method: &Method, path: &str, is_provider: impl Fn(&str) -> bool) -> 
         .strip_prefix(OPENROUTER_PREFIX)
         .filter(|rest| rest.starts_with("/v1/"))
         .unwrap_or(path);
-    let matching = || {
-        let pages = TABLE.iter();
-        pages.filter_map(|(verb, pattern, page)| Some((*verb, page.route(rest_of(pattern, plain)?))))
-    };
-    let mut known = matching().filter_map(|(verb, route)| Some((verb, route?)));
-    let Some((first, _)) = known.clone().next() else {
-        let is_ours = matching().next().is_some();
-        let route = (!is_ours).then(|| raw(path, is_provider)).flatten();
-        return route.ok_or_else(|| unknown(method, path));
-    };
-    match known.find(|(verb, _)| method.as_str() == *verb) {
-        Some((_, route)) => Ok(route),
-        None => Err(wrong_method(method, path, first)),
+    let (mut methods, mut is_ours): (Vec<&str>, bool) = (Vec::new(), false);
+    for (verb, pattern, page) in TABLE {
+        let Some(rest) = rest_of(pattern, plain) else {
+            continue;
+        };
+        is_ours = true;
+        let Some(route) = page.route(rest) else { continue };
+        match (method.as_str() == *verb, page) {
+            (true, Page::Rerank(_)) if plain != path => {
+                return Ok(Route::Spoken(Spoken::Rerank(rerank::Dialect::OpenRouter)));
+            }
+            (true, _) => return Ok(route),
+            (false, _) if !methods.contains(verb) => methods.push(verb),
+            (false, _) => {}
+        }
+    }
+    match methods.is_empty() {
+        true => {
+            let route = (!is_ours).then(|| raw(path, is_provider)).flatten();
+            route.ok_or_else(|| unknown(method, path))
+        }
+        false => Err(wrong_method(method, path, methods.join(", "))),
     }
 }
 
@@ -156,8 +213,11 @@ impl Page {
             Self::Generation(dialect) => Route::Generation(Form::of(dialect)),
             Self::CountTokens => Route::CountTokens,
             Self::Named(page) => Route::Named(page),
-            Self::Gemini => Route::Generation(gemini(rest)?),
+            Self::Embed(dialect) => Route::Spoken(Spoken::Embed { dialect, model: None }),
+            Self::Rerank(dialect) => Route::Spoken(Spoken::Rerank(dialect)),
+            Self::Gemini => gemini(rest)?,
             Self::Converse => Route::Generation(converse(rest)?),
+            Self::Stored(stored) => Route::Stored(stored(rest)?),
             Self::Models => Route::Models,
             Self::Model => Route::Model(percent_decoded(rest)),
             Self::Realtime => Route::Realtime,
@@ -180,19 +240,28 @@ pub fn dialect_of(path: &str) -> Dialect {
         Dialect::Gemini
     } else if is("/model") {
         Dialect::BedrockConverse
+    } else if matches!(path, "/v2/chat" | "/v2/embed" | "/v2/rerank") {
+        Dialect::Cohere
     } else {
         Dialect::OpenAiChat
     }
 }
 
-fn gemini(rest: &str) -> Option<Form> {
+fn gemini(rest: &str) -> Option<Route> {
     let (model, method) = rest.rsplit_once(':')?;
-    let stream = match method {
-        "generateContent" => false,
-        "streamGenerateContent" => true,
-        _ => return None,
+    let embed = |dialect| {
+        Route::Spoken(Spoken::Embed {
+            dialect,
+            model: Some(percent_decoded(model).into()),
+        })
     };
-    Some(in_path(Dialect::Gemini, model, stream))
+    Some(match method {
+        "generateContent" => Route::Generation(in_path(Dialect::Gemini, model, false)),
+        "streamGenerateContent" => Route::Generation(in_path(Dialect::Gemini, model, true)),
+        "embedContent" => embed(embed::Dialect::Gemini),
+        "batchEmbedContents" => embed(embed::Dialect::GeminiBatch),
+        _ => return None,
+    })
 }
 
 fn converse(rest: &str) -> Option<Form> {
@@ -281,11 +350,12 @@ fn meant(path: &str) -> Option<&'static str> {
 }
 
 fn listed() -> String {
-    let pages: Vec<&str> = TABLE.iter().map(|(_, page, _)| *page).collect();
+    let mut pages: Vec<&str> = TABLE.iter().map(|(_, page, _)| *page).collect();
+    pages.dedup();
     pages.join(", ")
 }
 
-fn wrong_method(method: &Method, path: &str, allow: &'static str) -> Box<Fault> {
+fn wrong_method(method: &Method, path: &str, allow: String) -> Box<Fault> {
     let message = format!("{} takes {allow}, not {method}", shown(path));
     let mut fault = Fault::caller(405, "method_not_allowed", message);
     fault.allow = Some(allow);
@@ -306,11 +376,13 @@ mod tests {
     }
 
     #[test]
-    fn every_page_is_found_by_its_method_and_refused_by_others() {
-        for (method, path) in pages() {
-            assert!(found(method, &path).is_ok(), "{method} {path}");
-            let refused = found("DELETE", &path).unwrap_err();
-            assert_eq!((refused.status, refused.allow), (405, Some(method)), "{path}");
+    fn every_page_is_found_by_its_methods_and_refused_by_others() {
+        for (methods, path) in pages() {
+            for method in methods.split(", ") {
+                assert!(found(method, &path).is_ok(), "{method} {path}");
+            }
+            let refused = found("PUT", &path).unwrap_err();
+            assert_eq!((refused.status, refused.allow), (405, Some(methods)), "{path}");
         }
     }
 
@@ -358,7 +430,8 @@ mod tests {
             assert_eq!(dialect_of(&path), Dialect::Gemini);
         }
         assert_eq!(dialect_of("/v1/models/a"), Dialect::OpenAiChat);
-        assert_eq!(found("POST", "/v1/models/a").unwrap_err().allow, Some("GET"));
+        let refused = found("POST", "/v1/models/a").unwrap_err();
+        assert_eq!(refused.allow.as_deref(), Some("GET"));
     }
 
     #[test]

@@ -152,9 +152,9 @@ async fn refused(step: &Step, outgoing: &Outgoing, mut upstream: Box<Upstream>, 
     let headers = upstream.headers().clone();
     let read = error_body(&mut upstream).await;
     upstream.finish().await;
-    let speaks = outgoing.translation.as_ref().map(|it| Speaker {
-        dialect: it.from,
-        adapted: it.adapted.as_deref(),
+    let speaks = outgoing.speaks().map(|dialect| Speaker {
+        dialect,
+        adapted: outgoing.translation.as_ref().and_then(|it| it.adapted.as_deref()),
     });
     let Some(body) = read else {
         // Half a body would be passed off as a whole one: the caller gets our words instead.

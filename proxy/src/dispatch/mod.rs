@@ -1,6 +1,7 @@
 //! Stage 3: choose a target and send the call there.
 
 pub mod attempt;
+pub mod betas;
 pub mod credentials;
 pub mod document;
 pub mod egress;
@@ -11,6 +12,7 @@ pub mod names;
 pub mod outbound;
 pub mod outgoing;
 pub mod plan;
+pub mod reword;
 pub mod route;
 pub mod signatures;
 pub mod sniff;

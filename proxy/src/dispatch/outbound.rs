@@ -10,7 +10,8 @@ use penstock_plugin_host::{HttpError, HttpResponse, Outbound as Calls, OutboundC
 use crate::dispatch::outgoing::{Outgoing, OutgoingBody};
 use crate::dispatch::upstream::{self, Upstream, Upstreams};
 use crate::state::answer::{Interrupted, Source};
-use crate::state::snapshot::{Auth, MediaTaken, Provider, Timeouts, Trust};
+use crate::state::facts::Facts;
+use crate::state::snapshot::{Auth, Betas, MediaTaken, Provider, Timeouts, Trust};
 
 /// Connections for plugins. None is shared with providers: what a plugin does to its own cannot meet a caller's.
 #[derive(Default)]
@@ -63,6 +64,10 @@ fn service(call: &OutboundCall) -> (Provider, Timeouts) {
         base_path: "".into(),
         dialects: Vec::new(),
         adapter: None,
+        embeddings: None,
+        rerank: None,
+        betas: Arc::new(Betas::All),
+        facts: Facts::default(),
         credentials: Vec::new(),
         auth: Auth::None,
         usage_option: false,
@@ -90,6 +95,8 @@ fn outgoing(call: OutboundCall) -> Result<Outgoing, HttpError> {
         body: OutgoingBody::Plain(call.body),
         is_raw: true,
         translation: None,
+        rewording: None,
+        more: Vec::new(),
         dropped: Vec::new(),
     })
 }

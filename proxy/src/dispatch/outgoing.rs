@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use penstock_llm::embed;
 use penstock_llm::model::Dialect;
 use penstock_llm::openai::{Operation, Outbound, Request};
 use penstock_llm::usage::TokenCount;
@@ -11,11 +12,12 @@ use penstock_plugin_host::CallBody;
 
 use crate::accept::named;
 use crate::adapter::Adapted;
-use crate::dispatch::plan::Step;
+use crate::dispatch::plan::{Planned, Step};
 use crate::dispatch::translate::{self, Means, Remembered, Writer};
-use crate::exchange::{Exchange, Terms};
+use crate::dispatch::{betas, reword};
+use crate::exchange::{Exchange, Spoken, Terms};
 use crate::fault::{Fault, Result};
-use crate::state::answer::Translation;
+use crate::state::answer::{Pair, Rewording, Translation};
 use crate::state::media::Want;
 use crate::state::secret::Secret;
 use crate::state::signatures::{self, Vault};
@@ -47,6 +49,10 @@ pub struct Outgoing {
     pub is_raw: bool,
     /// How the answer gets into the caller's dialect, where the provider speaks another.
     pub translation: Option<Box<Translation>>,
+    /// The same for embeddings and reranking, which also may have to be looked at where both speak the same.
+    pub rewording: Option<Box<Rewording>>,
+    /// Further requests of the same call, for providers that take few inputs at a time.
+    pub more: Vec<Outgoing>,
     /// What could not be said in the provider's dialect.
     pub dropped: Vec<Box<str>>,
 }
@@ -100,11 +106,26 @@ pub fn for_step(
     adapted: Option<&Arc<Adapted>>,
     wants: &mut Vec<Want>,
 ) -> Result<Option<(Outgoing, Terms)>> {
+    let Some((mut outgoing, terms)) = with_betas(exchange, step, terms, (vault, adapted), wants)? else {
+        return Ok(None);
+    };
+    betas::limit(&mut outgoing, &step.planned.target.betas);
+    Ok(Some((outgoing, terms)))
+}
+
+fn with_betas(
+    exchange: &Exchange,
+    step: &Step,
+    terms: Terms,
+    (vault, adapted): (&Arc<Vault>, Option<&Arc<Adapted>>),
+    wants: &mut Vec<Want>,
+) -> Result<Option<(Outgoing, Terms)>> {
     match exchange.admitted.call.as_ref().map(|call| &call.body) {
         Some(CallBody::Json(request)) => read_call(exchange, step, terms, request, (vault, adapted), wants),
-        Some(CallBody::Raw(body)) => match exchange.accepted.page {
-            Some(page) => Ok(Some((named_call(exchange, step, page, body)?, terms))),
-            None => Ok(Some((raw_call(exchange, step, body)?, terms))),
+        Some(CallBody::Raw(body)) => match (&exchange.accepted.spoken, exchange.accepted.page) {
+            (Some(spoken), _) => Ok(Some((spoken_call(exchange, step, spoken, body)?, terms))),
+            (None, Some(page)) => Ok(Some((named_call(exchange, step, page, body)?, terms))),
+            (None, None) => Ok(Some((raw_call(exchange, step, body)?, terms))),
         },
         None => Err(Fault::ours(500, "internal", "the call has no body")),
     }
@@ -136,6 +157,9 @@ fn read_call(
             return Ok(None);
         }
     }
+    if operation == Operation::Embeddings {
+        return Ok(Some((embeddings_call(exchange, step, request)?, terms)));
+    }
     let ask_usage = provider.usage_option && request.stream() && operation.generates();
     let outbound = request.outbound(&step.planned.model, ask_usage);
     let terms = Terms {
@@ -154,6 +178,8 @@ fn read_call(
         body: OutgoingBody::Spliced(outbound),
         is_raw: false,
         translation: None,
+        rewording: None,
+        more: Vec::new(),
         dropped: Vec::new(),
     };
     Ok(Some((outgoing, terms)))
@@ -173,6 +199,119 @@ fn terms_of_own(request: &Request, terms: Terms) -> Terms {
         hide_usage: request.stream() && !request.usage_asked() && terms.dialect == Dialect::OpenAiChat,
         ..terms
     }
+}
+
+/// A call of OpenAI's embeddings. Where the provider speaks the same, the bytes go as they came.
+fn embeddings_call(exchange: &Exchange, step: &Step, request: &Request) -> Result<Outgoing> {
+    let to = embed::Dialect::OpenAi;
+    let speaks = reword::embeddings_of(&step.planned.target.provider, to, &step.planned.model);
+    let body = request.bytes();
+    if speaks != to {
+        let said = reword::embeddings(step, to, speaks, None, body)?;
+        return said_call(exchange, step, said, body);
+    }
+    let page = operation_path(Operation::Embeddings);
+    let outbound = OutgoingBody::Spliced(request.outbound(&step.planned.model, false));
+    let mut outgoing = whole_call(exchange, step, page, outbound)?;
+    outgoing.rewording = Some(rewording(exchange, Pair::Embed { from: to, to }, body));
+    Ok(outgoing)
+}
+
+/// A call of embeddings or reranking in another dialect than OpenAI's.
+fn spoken_call(exchange: &Exchange, step: &Step, spoken: &Spoken, body: &Bytes) -> Result<Outgoing> {
+    let Planned { target, model, .. } = &step.planned;
+    match spoken {
+        Spoken::Rerank(caller) => match target.provider.rerank {
+            Some(speaks) if speaks != *caller => said_call(
+                exchange,
+                step,
+                reword::ranking(step, *caller, speaks, body)?,
+                body,
+            ),
+            speaks => {
+                let mut outgoing = named_call(exchange, step, reword::RANKING, body)?;
+                let pair = speaks.map(|from| Pair::Rerank { from, to: *caller });
+                outgoing.rewording = pair.map(|pair| rewording(exchange, pair, body));
+                Ok(outgoing)
+            }
+        },
+        Spoken::Embed {
+            dialect,
+            model: asked,
+        } => {
+            let speaks = reword::embeddings_of(&target.provider, *dialect, model);
+            // in Gemini's batches each request repeats the model's name
+            let is_renamed = asked.as_ref().is_some_and(|asked| asked != model);
+            if speaks != *dialect || is_renamed {
+                let said = reword::embeddings(step, *dialect, speaks, asked.as_deref(), body)?;
+                return said_call(exchange, step, said, body);
+            }
+            let path = reword::embeddings_path(speaks, model);
+            let renamed = match asked {
+                Some(_) => body.clone(),
+                None => named::renamed(&exchange.accepted.headers.0, body, model)?,
+            };
+            let mut outgoing = whole_call(exchange, step, &path, OutgoingBody::Plain(renamed))?;
+            let pair = Pair::Embed {
+                from: speaks,
+                to: *dialect,
+            };
+            outgoing.rewording = Some(rewording(exchange, pair, body));
+            Ok(outgoing)
+        }
+    }
+}
+
+/// A call that was said anew, in as many requests as it takes.
+fn said_call(exchange: &Exchange, step: &Step, said: reword::Said, body: &Bytes) -> Result<Outgoing> {
+    let mut requests = Vec::with_capacity(said.bodies.len());
+    let rewording = rewording(exchange, said.pair, body);
+    for body in said.bodies {
+        // each of them, so that an error of each is told in the caller's dialect
+        requests.push(Outgoing {
+            rewording: Some(rewording.clone()),
+            ..whole_call(exchange, step, &said.path, OutgoingBody::Plain(body))?
+        });
+    }
+    let more = requests.split_off(1.min(requests.len()));
+    let first = requests
+        .pop()
+        .ok_or_else(|| Fault::ours(500, "internal", "no request was written"))?;
+    Ok(Outgoing {
+        more,
+        dropped: said.dropped,
+        ..first
+    })
+}
+
+fn rewording(exchange: &Exchange, pair: Pair, request: &Bytes) -> Box<Rewording> {
+    let model = match &exchange.accepted.spoken {
+        Some(Spoken::Embed { model, .. }) => model.clone(),
+        _ => None,
+    };
+    Box::new(Rewording {
+        pair,
+        request: request.clone(),
+        model,
+        id: exchange.accepted.id.clone(),
+        most_bytes: exchange.snapshot.limits.decompressed_bytes,
+    })
+}
+
+/// A request with a JSON body, to a page under the provider's base path.
+fn whole_call(exchange: &Exchange, step: &Step, page: &str, body: OutgoingBody) -> Result<Outgoing> {
+    let json = HeaderValue::from_static("application/json");
+    Ok(Outgoing {
+        method: Method::POST,
+        path: format!("{}{page}", step.planned.target.provider.base_path),
+        headers: headers(step, &exchange.accepted.headers.0, Some(json))?,
+        body,
+        is_raw: false,
+        translation: None,
+        rewording: None,
+        more: Vec::new(),
+        dropped: Vec::new(),
+    })
 }
 
 /// The path of a call that goes on in the caller's own dialect.
@@ -247,6 +386,8 @@ fn translated_call(
         body: OutgoingBody::Plain(made.bytes.into()),
         is_raw: false,
         translation: Some(Box::new(translation)),
+        rewording: None,
+        more: Vec::new(),
         dropped: made.dropped,
     }))
 }
@@ -279,6 +420,8 @@ fn named_call(exchange: &Exchange, step: &Step, page: &str, body: &Bytes) -> Res
         body: OutgoingBody::Plain(body),
         is_raw: false,
         translation: None,
+        rewording: None,
+        more: Vec::new(),
         dropped: Vec::new(),
     })
 }
@@ -293,6 +436,8 @@ fn raw_call(exchange: &Exchange, step: &Step, body: &Bytes) -> Result<Outgoing> 
         body: OutgoingBody::Plain(body.clone()),
         is_raw: true,
         translation: None,
+        rewording: None,
+        more: Vec::new(),
         dropped: Vec::new(),
     })
 }
@@ -319,6 +464,8 @@ pub fn handshake(exchange: &Exchange, step: &Step, protocols: Option<HeaderValue
         body: OutgoingBody::Plain(Bytes::new()),
         is_raw: false,
         translation: None,
+        rewording: None,
+        more: Vec::new(),
         dropped: Vec::new(),
     })
 }
@@ -332,7 +479,7 @@ fn key(step: &Step) -> Option<&Secret> {
 }
 
 /// For a query's value; `/` and `:`, which are common in names of models, may stand there as they are.
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -415,6 +562,13 @@ pub fn authority(provider: &Provider) -> String {
 }
 
 impl Outgoing {
+    /// What the provider speaks, where the caller speaks another dialect.
+    pub fn speaks(&self) -> Option<Dialect> {
+        let reworded = self.rewording.as_ref().filter(|it| !it.pair.is_same());
+        let translated = self.translation.as_ref().map(|it| it.from);
+        translated.or_else(|| reworded.map(|it| it.pair.errors()))
+    }
+
     /// Head and body as HTTP/1.1 puts them on the wire: one buffer, so one write (PINGORA.md, one-write path).
     pub fn to_wire(&self) -> Vec<u8> {
         let mut wire = Vec::with_capacity(512 + self.body.len());

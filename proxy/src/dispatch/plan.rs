@@ -12,7 +12,8 @@ use crate::fault::{Fault, Result};
 use crate::state::clock;
 use crate::state::health::{Health, TargetHealth};
 use crate::state::identity::Identity;
-use crate::state::snapshot::{Model, Proof, Target};
+use crate::state::owners::Owner;
+use crate::state::snapshot::{Caller, Credential, Model, Proof, Target};
 
 /// Tries at one call, over all targets and credentials: enough for any sane list, an end for a mad one.
 const MOST_STEPS: usize = 16;
@@ -151,6 +152,33 @@ impl Plan {
         self.steps.push_front(step);
     }
 
+    /// For what stays at a provider: the credential that has made it, and for what is new always the same one first, so that
+    /// a caller finds its things together.
+    ///
+    /// # Errors
+    /// The credential is not configured any more.
+    pub fn keep_to(&mut self, owner: Option<&Owner>, caller: Option<&Caller>) -> Result<()> {
+        let keeper_of = |step: &Step| step.credential.credential.as_ref().map(Credential::account);
+        if let Some(owner) = owner {
+            self.steps
+                .retain(|step| match (keeper_of(step), &owner.credential) {
+                    (Some(one), Some(other)) => one.matches(other),
+                    (one, other) => one.is_none() && other.is_none(),
+                });
+            return match self.steps.is_empty() {
+                true => Err(gone()),
+                false => Ok(()),
+            };
+        }
+        let place = |step: &Step| step.credential.credential.as_ref().map_or(0, |it| it.position);
+        self.steps.make_contiguous().sort_by_key(place);
+        let turn = caller.map_or(0, |caller| caller.name.bytes().map(usize::from).sum());
+        if !self.steps.is_empty() {
+            self.steps.rotate_left(turn % self.steps.len());
+        }
+        Ok(())
+    }
+
     pub fn take_next(&mut self) -> Option<Step> {
         self.steps.pop_front()
     }
@@ -164,4 +192,9 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
+}
+
+fn gone() -> Box<Fault> {
+    let message = "the provider's key that has made it is not configured any more; make it anew";
+    Fault::caller(404, "not_found", message)
 }

@@ -217,11 +217,11 @@ fn facts<'m>(target: &Target, model: &'m str, to: Writer<'_>, may_fetch: bool) -
     };
     // some models of Google's fetch, and some do not: bytes are taken by all
     let usual = !(may_fetch && to.dialect() == Some(Dialect::Gemini));
-    ModelTarget {
+    target.facts.told_to(ModelTarget {
         maker: maker(house, model),
         fetches_urls: target.fetches_urls().unwrap_or(usual),
         ..ModelTarget::new(model)
-    }
+    })
 }
 
 /// Whose thoughts the model takes back: of the dialect's own house where that is plain, else by the model's name.

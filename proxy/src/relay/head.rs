@@ -91,7 +91,7 @@ pub fn is_text(headers: &HeaderMap) -> bool {
         .trim()
         .to_ascii_lowercase();
     essence.starts_with("text/")
-        || ["json", "xml", "javascript", "x-ndjson"]
+        || ["json", "jsonl", "xml", "javascript", "x-ndjson"]
             .iter()
             .any(|kind| essence.ends_with(kind))
 }
@@ -216,9 +216,9 @@ impl Head {
             let websocket = HeaderValue::from_static("websocket");
             head.headers.push((header::UPGRADE, websocket));
         }
-        if let Some(allow) = fault.allow {
-            head.headers
-                .push((header::ALLOW, HeaderValue::from_static(allow)));
+        let allow = fault.allow.as_deref();
+        if let Some(allow) = allow.and_then(|methods| HeaderValue::from_str(methods).ok()) {
+            head.headers.push((header::ALLOW, allow));
         }
         head
     }
@@ -260,7 +260,7 @@ impl Head {
         let mut headers = Vec::with_capacity(3);
         headers.push((
             header::ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static("GET, POST"),
+            HeaderValue::from_static("GET, POST, DELETE"),
         ));
         if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
             headers.push((header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone()));

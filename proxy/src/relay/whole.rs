@@ -85,7 +85,10 @@ async fn unread(
     exchange: &mut Exchange,
     body: Bytes,
 ) -> std::result::Result<crate::fault::Result<Bytes>, Stop> {
-    exchange.relayed.usage = usage_in(&body);
+    // what a batch used is accounted for once, not whenever it is looked at
+    if exchange.accepted.stored.is_none() {
+        exchange.relayed.usage = exchange.relayed.usage.or_else(|| usage_in(&body));
+    }
     match String::from_utf8(body.to_vec()) {
         Ok(text) => Ok(guard::text(down, exchange, text).await?.map(Bytes::from)),
         Err(_) => Ok(Ok(body)),
@@ -103,7 +106,7 @@ async fn read(
 ) -> Checked<Bytes> {
     let broken = |fault| (fault, Outcome::Broken);
     let limit = exchange.snapshot.limits.body_memory_bytes;
-    let no_memory = || broken(Fault::overloaded("limits.body_memory_bytes", "retry in a moment"));
+    let no_memory = || broken(no_memory());
     let mut held = counters.body_memory.take(0, limit).ok_or_else(no_memory)?;
     let mut pieces = Pieces::default();
     while let Some(piece) = upstream
@@ -112,7 +115,7 @@ async fn read(
         .map_err(|error| broken(interrupted(error)))?
     {
         if pieces.length + piece.len() > terms.most_bytes {
-            return Err(broken(too_large(terms)));
+            return Err(broken(too_large(terms.most_bytes)));
         }
         held.grow(piece.len(), limit)
             .then_some(())
@@ -128,7 +131,7 @@ async fn read(
         .await
         .map_err(|refused| {
             broken(match refused {
-                Refused::TooLarge => too_large(terms),
+                Refused::TooLarge => too_large(terms.most_bytes),
                 Refused::Unknown | Refused::Corrupt => unreadable(),
             })
         })
@@ -216,7 +219,7 @@ pub async fn refuse(
     down.end(body).await
 }
 
-fn interrupted(error: Interrupted) -> Box<Fault> {
+pub(super) fn interrupted(error: Interrupted) -> Box<Fault> {
     match error {
         Interrupted::Silent => Fault::provider(
             504,
@@ -230,14 +233,15 @@ fn interrupted(error: Interrupted) -> Box<Fault> {
     }
 }
 
-fn too_large(terms: Terms) -> Box<Fault> {
-    let message = format!(
-        "the provider's answer is over {} bytes, `limits.decompressed_bytes`",
-        terms.most_bytes
-    );
+pub(super) fn too_large(most_bytes: usize) -> Box<Fault> {
+    let message = format!("the provider's answer is over {most_bytes} bytes, `limits.decompressed_bytes`");
     Fault::provider(502, "upstream_too_large", message).final_here()
 }
 
-fn unreadable() -> Box<Fault> {
+pub(super) fn no_memory() -> Box<Fault> {
+    Fault::overloaded("limits.body_memory_bytes", "retry in a moment")
+}
+
+pub(super) fn unreadable() -> Box<Fault> {
     Fault::provider(502, "upstream_invalid", "the provider's answer could not be read")
 }

@@ -46,6 +46,8 @@ pub struct Gateway {
     /// What becomes of documents that a model does not read: `text` (default) sends the words of PDFs, web pages and texts,
     /// `refuse` refuses the call.
     pub documents: Field<Documents>,
+    /// Where files and batches go, and how long it is remembered whose they are.
+    pub files: Field<Files>,
     /// One JSON line for every request: `stdout`, `none` or a path. Default `stdout`. Changes need a restart.
     pub record: Field<String>,
     /// Where `component: guard-secrets` is found as `guard-secrets.wasm`. Default: the environment variable
@@ -208,6 +210,22 @@ pub struct Signatures {
     pub ttl_ms: Field<u64>,
 }
 
+/// `/v1/files` and `/v1/batches`. Ids are kept in memory: after a restart files have to be uploaded anew.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Files {
+    /// The provider that has them, where a caller names none in `x-penstock-provider`. Default: the only one that speaks an
+    /// OpenAI dialect, if there is just one.
+    pub provider: Field<String>,
+    /// One upload. It is held whole, within `limits.body_memory_bytes`. Default: `limits.body_bytes`.
+    pub upload_bytes: Field<Size>,
+    /// How many ids are remembered: which key they belong to, and which credential has made them. Default 100000, about
+    /// 30 MB. Changes need a restart.
+    pub ids: Field<u64>,
+    /// For how long. Default 2592000, 30 days: as long as OpenAI keeps the output of a batch. Changes need a restart.
+    pub ids_ttl_s: Field<u64>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plugin {
@@ -352,6 +370,18 @@ pub struct Provider {
     /// A plugin of `plugins` that speaks with it for callers of all dialects but those of `dialects`, which then has no
     /// default. Default: none, what is built in speaks its dialects.
     pub adapter: Field<String>,
+    /// What embeddings are asked for in: `openai-embeddings`, `voyage-embeddings`, `cohere-embed`, `gemini-embed`,
+    /// `gemini-batch-embed`, `vertex-predict-embed`, `bedrock-titan-embed`, `bedrock-cohere-embed`. Default: what goes with
+    /// `dialects`, on Bedrock by the model's name.
+    pub embeddings: Field<String>,
+    /// What reranking is asked for in: `cohere-rerank-v1`, `cohere-rerank-v2`, `jina-rerank`, `voyage-rerank`,
+    /// `openrouter-rerank`, `vllm-rerank`. Default: `cohere-rerank-v2` with `dialects: [cohere]`, else as it comes.
+    pub rerank: Field<String>,
+    /// Which values of `anthropic-beta` it gets: `forward`, `drop` or a list. Default: all of them; on Bedrock and Vertex,
+    /// which refuse what they do not know, those that are known there.
+    pub betas: Field<Betas>,
+    /// What is known of its models, for callers of another dialect.
+    pub facts: Field<Facts>,
     /// Keys, each as `env:NAME` or `file:path`, or who the gateway is at a cloud: `{aws: ..}`, `{google: ..}`,
     /// `{azure: ..}`. Several are used in turn.
     pub credentials: List<Credential>,
@@ -415,6 +445,105 @@ pub struct Target {
     pub fetches_urls: Field<bool>,
     /// Default: as the provider's.
     pub reads_documents: Field<bool>,
+    /// Default: the provider's.
+    pub betas: Field<Betas>,
+    /// What is not said here is as the provider's facts say.
+    pub facts: Field<Facts>,
+}
+
+/// What no body says of a model, and a translation has to know.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Facts {
+    /// How it is told how much to think: `none`, `effort` (default), `budget` or `adaptive`.
+    pub reasoning: Field<Reasoning>,
+    /// The field in which it takes earlier reasoning back: `none` (default), `reasoning_content` (DeepSeek, Moonshot, vLLM),
+    /// `reasoning` (Groq, Cerebras), `reasoning_details` (OpenRouter).
+    pub reasoning_field: Field<ReasoningBack>,
+    /// Most tokens that it writes. Default: unknown.
+    pub max_output_tokens: Field<u64>,
+    /// The limit for callers that set none, where the dialect demands one. Default 4096.
+    pub default_output_tokens: Field<u64>,
+    /// `max_completion_tokens` (default), or `max_tokens` for those that know no other.
+    pub max_tokens_field: Field<MaxTokensField>,
+    /// How marks for the prompt cache are spelled: `none` (default), `cache_control` (OpenRouter, Alibaba) or `breakpoint`.
+    pub cache_marks: Field<MarksOf>,
+    /// Whether Converse's cache points are taken. Default true.
+    pub cache_points: Field<bool>,
+    /// Whether the dialect's own structured output is understood. Default true.
+    pub structured_output: Field<bool>,
+    /// Whether system messages may stand among the others. Default false.
+    pub system_anywhere: Field<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reasoning {
+    None,
+    Effort,
+    Budget,
+    Adaptive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningBack {
+    None,
+    ReasoningContent,
+    Reasoning,
+    ReasoningDetails,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxTokensField {
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarksOf {
+    None,
+    CacheControl,
+    Breakpoint,
+}
+
+/// `forward`, `drop`, or the names that are forwarded.
+pub enum Betas {
+    Forward,
+    Drop,
+    Only(Vec<Field<String>>),
+}
+
+impl<'de> Deserialize<'de> for Betas {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrList;
+        impl<'de> Visitor<'de> for WordOrList {
+            type Value = Betas;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("forward, drop or a list of names")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Betas, E> {
+                match word {
+                    "forward" => Ok(Betas::Forward),
+                    "drop" => Ok(Betas::Drop),
+                    _ => Err(E::invalid_type(de::Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Betas, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = items.next_element()? {
+                    names.push(name);
+                }
+                Ok(Betas::Only(names))
+            }
+        }
+        deserializer.deserialize_any(WordOrList)
+    }
 }
 
 #[derive(Default, Deserialize)]

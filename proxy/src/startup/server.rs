@@ -88,8 +88,8 @@ pub fn start(startup: Startup) -> io::Result<Running> {
         turned_away: Default::default(),
         records: Records::open(&settings.record, metrics.records_dropped.clone())?,
         repeats: Repeats::new(&snapshot.load().idempotency),
-        owners: Owners::default(),
         signatures: Arc::new(Vault::new(&snapshot.load().signatures)),
+        owners: Owners::new(snapshot.load().files.ids, snapshot.load().files.ids_ttl),
         metrics,
         snapshot: snapshot.clone(),
     });

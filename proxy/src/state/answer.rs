@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use penstock_llm::model::{Dialect, Envelope, Names};
 use penstock_llm::usage::Usage;
+use penstock_llm::{embed, rerank};
 use penstock_plugin_host::PluginFault;
 
 use crate::adapter::Adapted;
@@ -61,6 +62,49 @@ impl Translation {
             legacy_functions: self.legacy_functions,
             repeated: self.repeated.as_deref(),
             input_estimate: self.input_estimate,
+        }
+    }
+}
+
+/// How a whole answer of embeddings or reranking gets into its caller's dialect.
+#[derive(Clone, Debug)]
+pub struct Rewording {
+    pub pair: Pair,
+    /// The caller's request, of which answers repeat some.
+    pub request: Bytes,
+    /// The model that the caller asked for, where the path names it.
+    pub model: Option<Arc<str>>,
+    /// For dialects whose answers have an id, where the provider gave none.
+    pub id: Arc<str>,
+    pub most_bytes: usize,
+}
+
+/// What the provider speaks and what the caller does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pair {
+    Embed {
+        from: embed::Dialect,
+        to: embed::Dialect,
+    },
+    Rerank {
+        from: rerank::Dialect,
+        to: rerank::Dialect,
+    },
+}
+
+impl Pair {
+    pub fn is_same(self) -> bool {
+        match self {
+            Self::Embed { from, to } => from == to,
+            Self::Rerank { from, to } => from == to,
+        }
+    }
+
+    /// The dialect of the provider's errors.
+    pub fn errors(self) -> Dialect {
+        match self {
+            Self::Embed { from, .. } => from.chat_dialect(),
+            Self::Rerank { from, .. } => from.chat_dialect(),
         }
     }
 }

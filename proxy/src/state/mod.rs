@@ -4,6 +4,7 @@ pub mod answer;
 pub mod catalogue;
 pub mod clock;
 pub mod counters;
+pub mod facts;
 pub mod generations;
 pub mod health;
 pub mod idempotency;
@@ -41,6 +42,6 @@ pub struct State {
     /// Of records about what never became a request.
     pub turned_away: quota::Quota,
     pub repeats: idempotency::Repeats,
-    pub owners: owners::Owners,
     pub signatures: Arc<signatures::Vault>,
+    pub owners: owners::Owners,
 }

@@ -38,7 +38,7 @@ impl Default for Owners {
 }
 
 impl Owners {
-    fn new(most: u64, kept: Duration) -> Self {
+    pub fn new(most: u64, kept: Duration) -> Self {
         let entries = Cache::builder().time_to_live(kept).max_capacity(most).build();
         Self { entries }
     }
@@ -54,6 +54,10 @@ impl Owners {
             return None;
         }
         self.entries.get(&(caller.clone(), id.into()))
+    }
+
+    pub fn forget(&self, caller: &Arc<str>, id: &str) {
+        self.entries.invalidate(&(caller.clone(), id.into()));
     }
 }
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use penstock_llm::model::Dialect;
+use penstock_llm::{embed, rerank};
 use penstock_plugin_host::{HttpRule, Plugin};
 
+use crate::state::facts::Facts;
 use crate::state::health::HealthHandle;
 use crate::state::identity::Identity;
 use crate::state::meters::Meters;
@@ -31,6 +33,7 @@ pub struct Snapshot {
     pub fetch: Fetch,
     /// Documents that a model does not read go as their words; otherwise they are refused.
     pub documents_as_words: bool,
+    pub files: Files,
     pub callers: Callers,
     pub models: Models,
     /// By name: the first path segment of the raw pass-through, too.
@@ -119,6 +122,18 @@ impl Default for Fetch {
             deadline: Duration::from_secs(10),
         }
     }
+}
+
+/// Files and batches, and the ids by which callers come back to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// Where they go when the caller does not say.
+    pub provider: Option<Arc<str>>,
+    /// One upload.
+    pub upload_bytes: usize,
+    /// How many ids are remembered, and for how long.
+    pub ids: u64,
+    pub ids_ttl: Duration,
 }
 
 /// The keys that may call, by the hash of the key.
@@ -306,6 +321,8 @@ impl Model {
             price: None,
             timeouts: provider.timeouts,
             media: MediaTaken::default(),
+            betas: provider.betas.clone(),
+            facts: provider.facts,
             health: HealthHandle::default(),
         };
         let pattern = ModelPattern::Exact(model.into());
@@ -330,7 +347,16 @@ pub struct Target {
     pub price: Option<Price>,
     pub timeouts: Timeouts,
     pub media: MediaTaken,
+    pub betas: Arc<Betas>,
+    pub facts: Facts,
     pub health: HealthHandle,
+}
+
+/// Which values of `anthropic-beta` are sent on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Betas {
+    All,
+    Only(Vec<Box<str>>),
 }
 
 /// Which media are taken; none where nobody said, and then as it is usual.
@@ -392,6 +418,13 @@ pub struct Provider {
     pub dialects: Vec<Dialect>,
     /// The plugin that speaks with it for callers of all other dialects.
     pub adapter: Option<Arc<str>>,
+    /// What embeddings are asked for in, where the file says it.
+    pub embeddings: Option<embed::Dialect>,
+    /// What reranking is asked for in; none passes it on as it comes.
+    pub rerank: Option<rerank::Dialect>,
+    pub betas: Arc<Betas>,
+    /// Of its models.
+    pub facts: Facts,
     pub credentials: Vec<Credential>,
     pub auth: Auth,
     /// Whether it takes `stream_options.include_usage`.
@@ -407,6 +440,12 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Whether it may have OpenAI's pages for files and batches.
+    pub fn keeps_files(&self) -> bool {
+        let speaks = |dialect| self.dialects.contains(&dialect);
+        speaks(Dialect::OpenAiChat) || speaks(Dialect::OpenAiResponses)
+    }
+
     /// What this provider said, without the secrets that it was shown: providers quote keys in their errors, whole or
     /// masked. `credential` is the position of the one that was used.
     pub fn scrubbed(&self, credential: u32, said: Bytes) -> Bytes {

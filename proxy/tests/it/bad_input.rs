@@ -318,19 +318,22 @@ fn pain_b03_a_body_over_the_limit_is_told_the_limit() {
 fn every_page_asks_for_its_method_and_for_a_key() {
     let provider = Provider::start();
     let gateway = Gateway::before(&provider);
-    let mut requests = 0;
-    for (method, path) in route::pages() {
+    let (mut requests, mut refused) = (0, 0);
+    for (methods, path) in route::pages() {
+        let takes = |method: &str| methods.split(", ").any(|one| one == method);
         for other in ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "BREW"]
             .into_iter()
-            .filter(|m| *m != method)
+            .filter(|method| !takes(method))
         {
+            refused += 1;
             let mut client = gateway.connect();
             client.send(request(other, &path, KEY, &[("content-length", "0")]));
             let answer = client.head();
             assert_eq!(answer.status(), 405, "{other} {path}");
-            assert_eq!(answer.header("allow"), Some(method), "{other} {path}");
+            assert_eq!(answer.header("allow"), Some(&*methods), "{other} {path}");
             requests += 1;
         }
+        let method = methods.split(", ").next().expect("a method");
         for (key, code) in [("", "missing_api_key"), ("wrong", "invalid_api_key")] {
             let answer = gateway.send(request(method, &path, key, &[("content-length", "0")]));
             match route::dialect_of(&path) {
@@ -347,7 +350,7 @@ fn every_page_asks_for_its_method_and_for_a_key() {
             .iter()
             .filter(|record| record["status"] == 405)
             .count(),
-        requests * 6 / 8
+        refused
     );
 }
 

@@ -56,6 +56,12 @@ pub static CODECS: &[&dyn Codec] = &[
 ];
 
 impl Dialect {
+    /// By its name in a configuration.
+    pub fn named(name: &str) -> Option<Dialect> {
+        let dialects = CODECS.iter().map(|codec| codec.dialect());
+        dialects.into_iter().find(|dialect| dialect.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::OpenAi => "openai-embeddings",
@@ -82,7 +88,11 @@ impl Dialect {
         }
     }
 
-    /// The provider's chat, which has the same errors.
+    /// The dialect of the provider's chat, which has the same errors.
+    pub fn chat_dialect(self) -> crate::model::Dialect {
+        self.chat().dialect()
+    }
+
     fn chat(self) -> &'static dyn crate::model::Codec {
         use crate::model::Dialect as Chat;
         let chat = match self {

@@ -11,8 +11,8 @@ use std::fmt;
 
 pub(crate) use balance::Balance;
 pub(crate) use cursor::{Cursor, Literal, Members, ValueKind};
-pub use pointer::pointer;
 pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
+pub use pointer::{elements, pointer};
 pub use rename::renamed;
 pub(crate) use text::{escape_inner_into, is_literal_inner, lossy, unescape_inner};
 pub use text::{escape_into, unescape};

@@ -34,6 +34,17 @@ pub fn pointer(bytes: &[u8], rfc6901: &str) -> Option<Span> {
     Some(here)
 }
 
+/// Where the elements of the array at `rfc6901` are; none where there is no array.
+pub fn elements(bytes: &[u8], rfc6901: &str) -> Option<Vec<Span>> {
+    let array = pointer(bytes, rfc6901).filter(|span| span.of(bytes).starts_with(b"["))?;
+    Some(
+        children(bytes, array)?
+            .into_iter()
+            .map(|child| child.value)
+            .collect(),
+    )
+}
+
 /// A pointer's reference tokens, unescaped; none where it is not a pointer.
 pub(crate) fn tokens(rfc6901: &str) -> Option<Vec<Cow<'_, str>>> {
     if rfc6901.is_empty() {

@@ -94,6 +94,11 @@ pub struct Envelope<'a> {
 const NO_SUCH: &str = "the provider has nothing like it";
 
 impl Dialect {
+    /// By its name in a configuration.
+    pub fn named(name: &str) -> Option<Dialect> {
+        DIALECTS.into_iter().find(|dialect| dialect.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::CohereV1 => "cohere-rerank-v1",
@@ -149,7 +154,11 @@ impl Dialect {
         self.chat().write_error(error)
     }
 
-    /// The provider's chat, which has the same errors.
+    /// The dialect of the provider's chat, which has the same errors.
+    pub fn chat_dialect(self) -> crate::model::Dialect {
+        self.chat().dialect()
+    }
+
     fn chat(self) -> &'static dyn crate::model::Codec {
         match self {
             Dialect::CohereV1 | Dialect::CohereV2 => &crate::cohere::Cohere,

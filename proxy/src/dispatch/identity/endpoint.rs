@@ -107,6 +107,8 @@ impl Way {
             body: OutgoingBody::Plain(ask.body),
             is_raw: true,
             translation: None,
+            rewording: None,
+            more: Vec::new(),
             dropped: Vec::new(),
         };
         let sent = self.upstreams.send(&service, &service.timeouts, &outgoing).await;
@@ -144,6 +146,10 @@ impl Way {
             base_path: "".into(),
             dialects: Vec::new(),
             adapter: None,
+            embeddings: None,
+            rerank: None,
+            betas: Arc::new(crate::state::snapshot::Betas::All),
+            facts: crate::state::facts::Facts::default(),
             credentials: Vec::new(),
             auth: Auth::None,
             usage_option: false,

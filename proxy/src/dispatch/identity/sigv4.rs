@@ -284,6 +284,8 @@ mod tests {
             body: OutgoingBody::Plain(Bytes::new()),
             is_raw: false,
             translation: None,
+            rewording: None,
+            more: Vec::new(),
             dropped: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 //! is `chain`'s; what the keys of the file are, `files`'.
 
 mod callers;
+mod facts;
 mod fetch;
 mod grants;
 mod identities;
@@ -23,14 +24,15 @@ use std::time::Duration;
 use crate::startup::ProcessSettings;
 use crate::startup::amounts::Size;
 use crate::startup::certificates::CertificateSet;
+use crate::startup::check::providers::Providers;
 use crate::startup::files;
-use crate::startup::problem::{Findings, Mark};
+use crate::startup::problem::{Findings, Mark, suggestion};
 use crate::startup::shape::Field;
 use crate::startup::sources::{Environment, Seen, reason};
 use crate::state::clock;
 use crate::state::meters::Meters;
 use crate::state::snapshot::{
-    Idempotency, Limits, Models, Provider, RecordSink, Signatures, Snapshot, Timeouts,
+    Files, Idempotency, Limits, Models, Provider, RecordSink, Signatures, Snapshot, Timeouts,
 };
 
 pub use plugins::{AdapterPlan, PluginPlan};
@@ -104,6 +106,11 @@ impl Checker<'_> {
             ),
             fetch: self.fetch(file.fetch.value.as_ref().unwrap_or(&files::Fetch::default())),
             documents_as_words: file.documents.value != Some(files::Documents::Refuse),
+            files: self.files(
+                file.files.value.as_ref().unwrap_or(&files::Files::default()),
+                &providers,
+                file.limits.value.as_ref(),
+            ),
             callers,
             models: Models::new(models),
             providers: providers.available,
@@ -163,6 +170,25 @@ impl Checker<'_> {
             keep: file.keep.value.unwrap_or(true),
             bytes: self.size(&file.bytes, 64 << 20, 1, MAX_BYTES) as u64,
             ttl: Duration::from_millis(self.number(&file.ttl_ms, 3_600_000, 1, 7 * MAX_MS)),
+        }
+    }
+
+    fn files(&mut self, file: &files::Files, providers: &Providers, limits: Option<&files::Limits>) -> Files {
+        let named = file.provider.value.as_deref();
+        if let Some(name) = named.filter(|name| !providers.known.contains_key(*name)) {
+            let remedy = suggestion(name, providers.known.keys().map(String::as_str));
+            let message = format!("unknown provider `{name}`");
+            self.findings.problem(file.provider.mark, message, remedy);
+        }
+        let usual = limits
+            .and_then(|limits| limits.body_bytes.value)
+            .map_or(50 << 20, |size| size.0);
+        let usual = usize::try_from(usual).unwrap_or(usize::MAX);
+        Files {
+            provider: named.map(Into::into),
+            upload_bytes: self.size(&file.upload_bytes, usual, 1, MAX_BYTES),
+            ids: self.number(&file.ids, 100_000, 1, 100_000_000),
+            ids_ttl: Duration::from_secs(self.number(&file.ids_ttl_s, 30 * 86_400, 1, 366 * 86_400)),
         }
     }
 

@@ -135,6 +135,8 @@ impl Checker<'_> {
         let model = self.upstream_model(name, &file.model)?;
         let weight = self.number(&file.weight, 1, 0, MAX_WEIGHT);
         let price = self.price(&file.price);
+        let betas = Self::betas(&file.betas);
+        let facts = self.facts(&file.facts);
         if !providers.known.contains_key(provider_name) {
             let remedy = suggestion(provider_name, providers.known.keys().map(String::as_str));
             self.findings.problem(
@@ -146,6 +148,8 @@ impl Checker<'_> {
         let provider = providers.available.get(provider_name.as_str())?.clone();
         let timeouts = self.timeouts(file.timeouts.value.as_ref(), provider.timeouts);
         Some(Target {
+            facts: facts.over(provider.facts),
+            betas: betas.map_or_else(|| provider.betas.clone(), Arc::new),
             id: format!("{provider_name}/{model}").into(),
             provider,
             model: model.into(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use penstock_llm::model::Dialect;
+use penstock_llm::{embed, rerank};
 
 use crate::startup::certificates;
 use crate::startup::check::url::Url;
@@ -16,7 +17,7 @@ use crate::startup::shape::{Entries, Field};
 use crate::state::health::HealthHandle;
 use crate::state::identity::Cloud;
 use crate::state::secret::Secret;
-use crate::state::snapshot::{Auth, Credential, MediaTaken, Proof, Provider, Timeouts, Trust};
+use crate::state::snapshot::{Auth, Betas, Credential, MediaTaken, Proof, Provider, Timeouts, Trust};
 
 /// The providers by what became of them.
 #[derive(Default)]
@@ -143,6 +144,10 @@ impl Checker<'_> {
         let timeouts = self.timeouts(file.timeouts.value.as_ref(), timeouts);
         let auth = self.auth(&file.auth);
         let dialects = self.dialects(&file.dialects, file.adapter.is_absent());
+        let embeddings = self.embeddings(&file.embeddings);
+        let rerank = self.rerank(&file.rerank, &dialects);
+        let betas = Self::betas(&file.betas);
+        let facts = self.facts(&file.facts);
         let what = format!("`base_url` of provider `{name}`");
         let base_url = self.required(&file.base_url, owner, &what, "such as https://api.openai.com/v1")?;
         let url = self.url(base_url, file.base_url.mark)?;
@@ -159,6 +164,7 @@ impl Checker<'_> {
                 "remove http2, or use https",
             );
         }
+        let betas = betas.unwrap_or_else(|| betas_at(&url.host));
         Some(Provider {
             name: name.into(),
             tls: url.tls,
@@ -167,6 +173,10 @@ impl Checker<'_> {
             base_path: url.path.into(),
             dialects,
             adapter: file.adapter.value.as_deref().map(Into::into),
+            embeddings,
+            rerank,
+            betas: Arc::new(betas),
+            facts,
             credentials: Vec::new(),
             auth,
             usage_option: file.usage_option.value.unwrap_or(true),
@@ -206,6 +216,50 @@ impl Checker<'_> {
             dialects.push(Dialect::OpenAiChat);
         }
         dialects
+    }
+
+    fn embeddings(&mut self, field: &Field<String>) -> Option<embed::Dialect> {
+        let name = field.value.as_deref()?;
+        let known = embed::Dialect::named(name);
+        if known.is_none() {
+            let all = embed::CODECS.iter().map(|codec| codec.dialect().as_str());
+            self.no_dialect(name, field.mark, "embeddings", all);
+        }
+        known
+    }
+
+    fn rerank(&mut self, field: &Field<String>, dialects: &[Dialect]) -> Option<rerank::Dialect> {
+        let Some(name) = field.value.as_deref() else {
+            let is_cohere = dialects.first() == Some(&Dialect::Cohere);
+            return is_cohere.then_some(rerank::Dialect::CohereV2);
+        };
+        let known = rerank::Dialect::named(name);
+        if known.is_none() {
+            let all = rerank::DIALECTS.iter().map(|dialect| dialect.as_str());
+            self.no_dialect(name, field.mark, "reranking", all);
+        }
+        known
+    }
+
+    fn no_dialect<'n>(&mut self, name: &str, mark: Mark, what: &str, all: impl Iterator<Item = &'n str>) {
+        let all: Vec<&str> = all.collect();
+        self.findings.problem(
+            mark,
+            format!("`{name}` is no dialect of {what}"),
+            format!("one of {}", all.join(", ")),
+        );
+    }
+
+    /// Which beta headers go to a provider or a target; none where nothing is said.
+    pub(super) fn betas(field: &Field<files::Betas>) -> Option<Betas> {
+        Some(match field.value.as_ref()? {
+            files::Betas::Forward => Betas::All,
+            files::Betas::Drop => Betas::Only(Vec::new()),
+            files::Betas::Only(names) => {
+                let names = names.iter().filter_map(|name| name.value.as_deref());
+                Betas::Only(names.map(Into::into).collect())
+            }
+        })
     }
 
     fn auth(&mut self, field: &Field<files::Auth>) -> Auth {
@@ -371,6 +425,31 @@ impl Checker<'_> {
             client_certificate_pem,
             client_key_pem,
         }
+    }
+}
+
+/// What Bedrock and Vertex are known to take of Claude's betas; anything else makes a 400 there (PAIN I02).
+const BETAS_OF_CLOUDS: [&str; 10] = [
+    "computer-use-2025-01-24",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "dev-full-thinking-2025-05-14",
+    "effort-2025-11-24",
+    "interleaved-thinking-2025-05-14",
+    "output-128k-2025-02-19",
+    "token-efficient-tools-2025-02-19",
+    "tool-examples-2025-10-29",
+    "tool-search-tool-2025-10-19",
+];
+
+/// The betas that go to a host where the file does not say it.
+fn betas_at(host: &str) -> Betas {
+    let is_cloud = [".amazonaws.com", ".api.aws", ".googleapis.com"]
+        .iter()
+        .any(|cloud| host.ends_with(cloud));
+    match is_cloud {
+        true => Betas::Only(BETAS_OF_CLOUDS.iter().map(|name| (*name).into()).collect()),
+        false => Betas::All,
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod calls;
 pub mod client;
 pub mod cuts;
+pub mod dialects;
 pub mod gateway;
 pub mod http2;
 pub mod log;
