@@ -18,6 +18,7 @@ pub mod model;
 pub mod openai;
 mod read;
 pub mod rerank;
+pub mod rules;
 pub mod splice;
 pub mod sse;
 pub mod usage;

@@ -1,6 +1,7 @@
 //! The only way a body changes: some of its ranges replaced, every other byte as it was.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::json::Span;
 
@@ -52,6 +53,18 @@ pub fn length_after(length: usize, sorted: &[Splice]) -> usize {
     fitting(length, sorted).fold(length, |length, splice| {
         length + splice.with.len() - splice.span.len()
     })
+}
+
+/// Takes out the splices that lie inside one before them. `sorted` is in order.
+pub(crate) fn retain_fitting<A: smallvec::Array<Item = Splice>>(sorted: &mut SmallVec<A>) {
+    let mut at = 0;
+    sorted.retain(|splice| {
+        let fits = at <= splice.span.start;
+        if fits {
+            at = splice.span.end;
+        }
+        fits
+    });
 }
 
 fn fitting(length: usize, sorted: &[Splice]) -> impl Iterator<Item = &Splice> {

@@ -15,7 +15,8 @@ use super::{BodyError, BodyErrorKind, EditError, Kind, Operation, Provenance, Ro
 use crate::foreign::{self, Form};
 use crate::json::{self, DEFAULT_MAX_DEPTH, JsonLimits, Span};
 use crate::model::{self, Dialect};
-use crate::splice::Splice;
+use crate::rules::Rules;
+use crate::splice::{self, Splice};
 
 /// What a request may be.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -240,6 +241,26 @@ impl Request {
     /// The body for a provider: another model name if it differs, and, if `ask_usage`, the option that makes a streamed
     /// generation end with its usage, unless the caller asked. Every other byte is as it is here.
     pub fn outbound(&self, model: &str, ask_usage: bool) -> Outbound {
+        let (splices, usage_added) = self.own_splices(model, ask_usage);
+        Outbound::new(self.bytes.clone(), splices, usage_added)
+    }
+
+    /// The same under a provider's rules, with the fields that do not go out as they came.
+    pub fn outbound_under(&self, rules: &Rules, model: &str, ask_usage: bool) -> (Outbound, Vec<Box<str>>) {
+        let (mut splices, usage_added) = self.own_splices(model, ask_usage);
+        let edits = rules.edits(&self.bytes);
+        splices.extend(edits.splices);
+        // what is put in at a place comes before what is taken away from there on
+        splices.sort_by_key(|splice| (splice.span.start, splice.span.end));
+        splice::retain_fitting(&mut splices);
+        (
+            Outbound::new(self.bytes.clone(), splices, usage_added),
+            edits.told,
+        )
+    }
+
+    /// The splices that are the gateway's own, and whether one of them asks for usage.
+    fn own_splices(&self, model: &str, ask_usage: bool) -> (outbound::Splices, bool) {
         let mut splices = outbound::Splices::new();
         if model != self.index.model {
             splices.extend(foreign::model_splice(self.index.model_span, model));
@@ -251,7 +272,7 @@ impl Request {
         let usage_added = option.is_some();
         splices.extend(option);
         splices.sort_unstable_by_key(|splice| splice.span.start);
-        Outbound::new(self.bytes.clone(), splices, usage_added)
+        (splices, usage_added)
     }
 
     fn add_foreign_message(

@@ -19,6 +19,7 @@ mod request;
 mod request_edits;
 mod rerank;
 mod responses;
+mod rules;
 mod sse;
 mod translate;
 mod usage;
