@@ -53,6 +53,8 @@ struct Pump<'x> {
     uncommitted_bytes: usize,
     committed: bool,
     progress: Progress,
+    /// Only the source knows what was used.
+    is_metered_apart: bool,
 }
 
 /// What has been seen of the stream's end.
@@ -107,6 +109,7 @@ pub async fn relay(
         uncommitted_bytes: 0,
         committed: false,
         progress: Progress::default(),
+        is_metered_apart: upstream.is_metered_apart(),
     };
     let relayed = pump.run(down, &mut upstream).await;
     pump.guard.report(pump.exchange);
@@ -138,7 +141,7 @@ impl Pump<'_> {
                     after: Some(Step::Broken(fault)),
                 },
             };
-            if upstream.is_metered_apart() {
+            if self.is_metered_apart {
                 self.exchange.relayed.usage = upstream.usage();
             }
             if let Some(relay) = self.forward(down, batch).await? {
@@ -255,7 +258,7 @@ impl Pump<'_> {
         if view.is_error {
             self.progress.error = Some(in_band(event.error.as_deref().cloned().unwrap_or_default()));
         }
-        if let Some(usage) = &view.usage {
+        if let Some(usage) = view.usage.as_ref().filter(|_| !self.is_metered_apart) {
             self.exchange.relayed.usage = Some(*usage);
         }
         !(self.terms.hide_usage && view.empty_choices && view.usage.is_some())

@@ -113,7 +113,7 @@ def test_a_wrong_key_is_refused_in_the_sdks_terms(replay_stand, sdk):
     assert record["ending"] == "refused"
     assert CALLERS[sdk].status_of(info.value) == 401
     words = {
-        "openai": "invalid_request_error", "anthropic": "authentication_error", "google-genai": "UNAUTHENTICATED",
+        "openai": "authentication_error", "anthropic": "authentication_error", "google-genai": "UNAUTHENTICATED",
         "boto3": "UnrecognizedClientException",
     }
     assert code_of(sdk, info.value) == words[sdk]
