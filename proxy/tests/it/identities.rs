@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH};
 use crate::harness::gateway::{Gateway, environment_with};
+use crate::harness::log;
 use crate::harness::message::Message;
 use crate::harness::provider::{Call, Provider};
-use crate::harness::{eventually, log};
 
 /// 2026-03-01T12:00:00Z.
 const NOON_MS: u64 = 1_772_366_400_000;

@@ -191,10 +191,12 @@ fn p02_a_role_is_taken_on_once_for_all_calls_and_renewed_before_its_keys_end() {
     assert_eq!(super::field(&form, "RoleSessionName"), "penstock");
     assert_eq!(super::field(&form, "DurationSeconds"), "3600");
     assumed(&asked, "2026-03-01T13:00:00Z");
-    for client in &mut clients {
+    for _ in &clients {
         let call = provider.call();
         GIVEN.check(&call.request);
         call.answer_json(200, ANSWER);
+    }
+    for client in &mut clients {
         assert_eq!(client.answer().text(), ANSWER);
     }
     stand.at_minute(54);

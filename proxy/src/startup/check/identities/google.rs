@@ -184,8 +184,7 @@ impl Reading<'_, '_> {
             },
             _ => {
                 let message = "a `credential_source` that is neither a file nor a URL";
-                let remedy =
-                    "programs, certificates and AWS are not asked here; an `aws` federation can use a file";
+                let remedy = "programs, certificates and AWS are not asked here";
                 self.problem(mark, message, remedy);
                 return None;
             }
