@@ -15,7 +15,7 @@ SHARED = ROOT.parent / "shared"
 # The same selection everywhere, so that features are the same and nothing is built twice.
 WORKSPACE = ["--release", "--workspace", "--locked"]
 # The reader of documents is a program of its own, of which nothing is linked into the gateway.
-DOCUMENTS = ["--release", "--locked", "--manifest-path", "documents/Cargo.toml", "--target-dir", "target/documents"]
+DOCUMENTS = ["--release", "--locked", "--manifest-path", "proxy/documents/Cargo.toml", "--target-dir", "target/documents"]
 
 # Enough to find what a change broke at once; `make fuzz` looks longer.
 FUZZ_S = 10

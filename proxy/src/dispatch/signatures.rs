@@ -59,7 +59,7 @@ fn restore(message: &mut Message<'_>, turn: &Turn, maker: Maker) {
     message.parts.retain(|part| !is_bare_thought(part));
     for (before, part) in thoughts {
         let at = place(message, before);
-        message.parts.insert(at, part.clone());
+        message.parts.insert(at, Part::clone(part));
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
     fn thought(before: Anchor, words: &'static str) -> Piece {
         Piece::Thought {
             before,
-            part: signed(Maker::Anthropic, words),
+            part: Box::new(signed(Maker::Anthropic, words)),
         }
     }
 

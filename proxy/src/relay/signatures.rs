@@ -242,7 +242,7 @@ impl Collected {
         part.extras.clear();
         self.turn.pieces.push(Piece::Thought {
             before: Anchor::End,
-            part,
+            part: Box::new(part),
         });
         self.waiting += 1;
     }

@@ -42,7 +42,10 @@ pub struct Turn {
 /// One thing to be put back.
 pub enum Piece {
     /// A thought that is signed or sealed, and what it stands before.
-    Thought { before: Anchor, part: Part<'static> },
+    Thought {
+        before: Anchor,
+        part: Box<Part<'static>>,
+    },
     /// The signature of a visible part.
     Mark {
         on: Anchor,
