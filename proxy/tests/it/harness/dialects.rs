@@ -17,6 +17,9 @@ pub enum Spoken {
 
 use Spoken::{Chat, Cohere, Converse, Gemini, Messages};
 
+/// One event of a stream, framed.
+type Event = Vec<u8>;
+
 pub const ALL: [Spoken; 5] = [Chat, Messages, Gemini, Converse, Cohere];
 
 /// What the gateway may say of a call: all that a caller looks at.
@@ -115,7 +118,7 @@ impl Spoken {
     }
 
     /// A provider's stream, event by event: first those before any text, then a text each, then the end.
-    pub fn stream(self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    pub fn stream(self) -> (Vec<Event>, Vec<Event>, Vec<Event>) {
         let texts = |event: &dyn Fn(&str) -> Vec<u8>| SAID.iter().map(|text| event(text)).collect();
         match self {
             Chat => (

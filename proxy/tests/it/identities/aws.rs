@@ -225,12 +225,13 @@ fn p02_a_role_is_taken_on_once_for_all_calls_and_renewed_before_its_keys_end() {
 #[test]
 fn r39_without_keys_the_next_target_is_tried_and_the_caller_is_never_told_401() {
     let provider = Provider::start();
-    let failures: [(&str, fn(Call)); 4] = [
+    type Failing = (&'static str, fn(Call));
+    let failures: [Failing; 4] = [
         ("status 500", |call| {
-            call.answer_json(500, format!("{{\"m\":\"{SECRET}\"}}"))
+            call.answer_json(500, format!("{{\"m\":\"{SECRET}\"}}"));
         }),
         ("garbage", |call| {
-            call.answer(200, "text/xml", format!("<x>{SECRET}"))
+            call.answer(200, "text/xml", format!("<x>{SECRET}"));
         }),
         ("denied", |call| {
             call.answer(
