@@ -262,7 +262,10 @@ impl Spoken {
     pub fn told(self, error: &Value) -> Option<String> {
         let at = |place: &str| error.pointer(place).and_then(Value::as_str).map(str::to_owned);
         match self {
-            Chat => at("/error/type").and(at("/error/code")).and(at("/error/message")),
+            // a code may be null
+            Chat => at("/error/type")
+                .and(error.pointer("/error/code"))
+                .and_then(|_| at("/error/message")),
             Messages => (error["type"] == "error").then(|| at("/error/type").and(at("/error/message")))?,
             Gemini => error
                 .pointer("/error/code")
