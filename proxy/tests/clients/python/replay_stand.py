@@ -85,7 +85,9 @@ class ReplayStand(Running):
     def settle(self, ending: str = "complete", calls: int = 1) -> tuple:
         """What the provider was asked and what was recorded, of each call once; of one call, not in lists."""
         records, asked = self.take_records(calls), self.replay.take()
-        assert [record["ending"] for record in records] == [ending] * calls, records
+        # some SDKs hang up at `[DONE]`, which may be before the gateway has seen the provider's end
+        allowed = {"complete": ("complete", "cancelled")}.get(ending, (ending,))
+        assert all(record["ending"] in allowed for record in records), records
         assert all(record["key"] == "tests" for record in records)
         assert len(asked) == calls, f"{calls} calls, but the provider saw {len(asked)}"
         assert all(CREDENTIAL in "".join(one.headers.values()) for one in asked)
