@@ -65,7 +65,8 @@ async function throughAnthropic(stand, name, stream) {
 }
 
 const SDKS = [
-  ['openai', throughOpenAI, (answer) => answer.api !== 'openai.chat'],
+  // Responses have a client of their own
+  ['openai', throughOpenAI, (answer) => !['openai.chat', 'openai.responses'].includes(answer.api)],
   ['anthropic', throughAnthropic, (answer) => answer.api === 'openai.chat'],
 ];
 
