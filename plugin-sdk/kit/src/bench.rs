@@ -1,4 +1,5 @@
-//! Measures a plugin in the real host: time and memory of each hook that it wants, with ordinary inputs.
+//! Measures a plugin in the real host: time and memory of each hook that it wants, with ordinary inputs, with reused and with
+//! fresh instances.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::drive::{Bench, call_with};
 use crate::error::KitError;
 use crate::folder::Folder;
 use crate::services::ready;
+use crate::ways::Way;
 
 /// Enough for a median that repeats, and for caches and pools to be warm.
 const TIME_PER_INPUT: Duration = Duration::from_millis(300);
@@ -31,6 +33,8 @@ const PAGE_BYTES: usize = 65_536;
 pub struct Measured {
     /// The hook and the input.
     pub what: &'static str,
+    /// How its instances live, in the word of a configuration.
+    pub instances: &'static str,
     /// How often it ran.
     pub runs: usize,
     /// Time in the host's view: with the way into the sandbox and back.
@@ -39,8 +43,9 @@ pub struct Measured {
     pub min: Duration,
     /// The slowest, usually another process's fault.
     pub max: Duration,
-    /// The least linear memory with which it runs.
-    pub memory_bytes: usize,
+    /// The least linear memory with which it runs. Not looked for with fresh instances: they need the same, and each guess
+    /// would compile a snapshot.
+    pub memory_bytes: Option<usize>,
 }
 
 /// Builds the folder and measures it, with the settings at the head of `tests/cases.yaml`.
@@ -59,33 +64,27 @@ pub fn bench(folder: &Path) -> Result<Vec<Measured>, KitError> {
     let settings = cases.common_settings();
     let mut bench = Bench::new(component.into(), folder.capabilities()?, cases.all_services())?;
     bench.play(&cases.http);
-    let plugin = bench.plugin(&settings).map_err(|why| {
-        KitError::new(format!(
-            "{why}\nput settings to measure with at the head of tests/cases.yaml: `settings: {{...}}`"
-        ))
-    })?;
-    let inputs = inputs(&plugin.interests());
-    let load: &Start = &|limits| bench.load("case", &settings, limits);
-    inputs
-        .into_iter()
-        .map(|input| measured(load, &plugin, input))
-        .collect()
+    let ways = started(&mut bench, &settings)?;
+    let inputs = inputs(&ways[0].1.interests());
+    measured(&bench, &settings, &ways, &inputs)
 }
 
 /// The lines that `penstock plugin bench` prints.
 pub fn table(rows: &[Measured]) -> String {
     let mut out = format!(
-        "{:<30} {:>10} {:>10} {:>10} {:>10}\n",
-        "", "median_us", "min_us", "max_us", "memory_kib"
+        "{:<30} {:<9} {:>10} {:>10} {:>10} {:>10}\n",
+        "", "instances", "median_us", "min_us", "max_us", "memory_kib"
     );
     for row in rows {
         let [median, min, max] = [row.median, row.min, row.max].map(|time| time.as_nanos() as f64 / 1000.0);
-        let memory = row.memory_bytes / 1024;
+        let memory = row
+            .memory_bytes
+            .map_or(String::new(), |bytes| (bytes / 1024).to_string());
         // writing to a String does not fail
         let _ = writeln!(
             out,
-            "{:<30} {median:>10.2} {min:>10.2} {max:>10.2} {memory:>10}",
-            row.what
+            "{:<30} {:<9} {median:>10.2} {min:>10.2} {max:>10.2} {memory:>10}",
+            row.what, row.instances
         );
     }
     out
@@ -141,8 +140,53 @@ fn inputs(interests: &Interests) -> Vec<Input> {
     inputs
 }
 
-pub(crate) fn measured(load: &Start<'_>, plugin: &Arc<Plugin>, input: Input) -> Result<Measured, KitError> {
-    eprintln!("measuring {} ...", input.what);
+/// The plugin in each way of keeping instances.
+pub(crate) type Ways = [(Way, Arc<Plugin>); 2];
+
+/// Starts the plugin with the settings to measure with.
+///
+/// # Errors
+/// It does not start with them, and where they are written.
+pub(crate) fn started(bench: &mut Bench, settings: &str) -> Result<Ways, KitError> {
+    let mut plugin = |way| {
+        bench.plugin(settings, way).map_err(|why| {
+            KitError::new(format!(
+                "{why}\nput settings to measure with at the head of tests/cases.yaml: `settings: {{...}}`"
+            ))
+        })
+    };
+    let ways = [
+        (Way::Reused, plugin(Way::Reused)?),
+        (Way::Fresh, plugin(Way::Fresh)?),
+    ];
+    if let Some(Err(why)) = ways[1].1.snapshot() {
+        eprintln!("fresh instances are configured one by one: {why}");
+    }
+    Ok(ways)
+}
+
+/// Every input in both ways, one below the other.
+pub(crate) fn measured(
+    bench: &Bench,
+    settings: &str,
+    ways: &Ways,
+    inputs: &[Input],
+) -> Result<Vec<Measured>, KitError> {
+    let load: &Start = &|limits| bench.load("case", settings, Way::Reused, limits);
+    let both = inputs
+        .iter()
+        .flat_map(|input| ways.iter().map(move |way| (input, way)));
+    both.map(|(input, (way, plugin))| measured_in(*way, load, plugin, input))
+        .collect()
+}
+
+fn measured_in(
+    way: Way,
+    load: &Start<'_>,
+    plugin: &Arc<Plugin>,
+    input: &Input,
+) -> Result<Measured, KitError> {
+    eprintln!("measuring {}, {} instances ...", input.what, way.word());
     let failed = |why: String| KitError::new(format!("{}: {why}", input.what));
     let mut times = Vec::new();
     let end = Instant::now() + TIME_PER_INPUT;
@@ -150,13 +194,18 @@ pub(crate) fn measured(load: &Start<'_>, plugin: &Arc<Plugin>, input: Input) -> 
         times.push((input.run)(plugin).map_err(failed)?);
     }
     times.sort_unstable();
+    let memory_bytes = match way {
+        Way::Reused => Some(least_memory(load, &input.run).map_err(failed)?),
+        Way::Fresh => None,
+    };
     Ok(Measured {
         what: input.what,
+        instances: way.word(),
         runs: times.len(),
         median: times[times.len() / 2],
         min: times[0],
         max: times[times.len() - 1],
-        memory_bytes: least_memory(load, &input.run).map_err(failed)?,
+        memory_bytes,
     })
 }
 

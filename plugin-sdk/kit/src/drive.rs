@@ -8,14 +8,15 @@ use bytes::Bytes;
 use penstock_llm::openai::{self, Answer, ReadLimits, Request, Role};
 use penstock_plugin_host::{
     AnswerBody, AnswerView, CacheTerms, Call, CallBody, Capabilities, Capability, CapabilityTerms, Clock,
-    Delta, EngineSettings, FailMode, HeaderList, Hook, Instances, Kind, Limits, LoadSpec, ModelList, Outcome,
-    Piece, Plugin, PluginEngine, PluginFault, PluginState, Refusal, RequestVerdict, ResponseVerdict,
-    RouteVerdict, Summary, Trips,
+    Delta, EngineSettings, FailMode, HeaderList, Hook, Kind, Limits, LoadSpec, ModelList, Outcome, Piece,
+    Plugin, PluginEngine, PluginFault, PluginState, Refusal, RequestVerdict, ResponseVerdict, RouteVerdict,
+    Summary, Trips,
 };
 
 use crate::cases::{CallShape, CandidateShape, Input, body};
 use crate::error::KitError;
 use crate::services::{self, Service, Services, ready};
+use crate::ways::Way;
 
 /// What time it is in every case: 2026-01-01 00:00 UTC.
 const CASE_TIME_MS: u64 = 1_767_225_600_000;
@@ -52,7 +53,7 @@ pub(crate) struct Bench {
     grants: Capabilities,
     terms: CapabilityTerms,
     services: Arc<Services>,
-    loaded: HashMap<String, Result<Arc<Plugin>, String>>,
+    loaded: HashMap<(String, Way), Result<Arc<Plugin>, String>>,
     /// How many were loaded under names of their own.
     named: usize,
 }
@@ -99,19 +100,20 @@ impl Bench {
     /// The plugin with these settings, or why they are refused.
     ///
     /// One that counts or remembers is new for each case: cases do not see each other.
-    pub fn plugin(&mut self, settings: &str) -> Result<Arc<Plugin>, String> {
+    pub fn plugin(&mut self, settings: &str, way: Way) -> Result<Arc<Plugin>, String> {
         if self.remembers() {
             self.named += 1;
-            return self.load(&format!("case-{}", self.named), settings, Limits::default());
+            return self.load(&format!("case-{}", self.named), settings, way, Limits::default());
         }
-        if let Some(known) = self.loaded.get(settings) {
+        let key = (settings.to_string(), way);
+        if let Some(known) = self.loaded.get(&key) {
             return known.clone();
         }
         if self.loaded.len() >= MOST_KEPT {
             self.loaded.clear();
         }
-        let plugin = self.load("case", settings, Limits::default());
-        self.loaded.insert(settings.to_string(), plugin.clone());
+        let plugin = self.load("case", settings, way, Limits::default());
+        self.loaded.insert(key, plugin.clone());
         plugin
     }
 
@@ -123,7 +125,7 @@ impl Bench {
     }
 
     /// The same with other limits, not kept. What a plugin remembers goes by its name.
-    pub fn load(&self, name: &str, settings: &str, limits: Limits) -> Result<Arc<Plugin>, String> {
+    pub fn load(&self, name: &str, settings: &str, way: Way, limits: Limits) -> Result<Arc<Plugin>, String> {
         let spec = LoadSpec {
             name: name.into(),
             component: self.component.clone(),
@@ -141,7 +143,7 @@ impl Bench {
                 },
                 ..limits
             },
-            instances: Instances::default(),
+            instances: way.instances(),
         };
         self.engine.load(spec).map_err(|error| error.problem.to_string())
     }

@@ -18,6 +18,7 @@ mod run;
 mod scaffold;
 mod services;
 mod toolchain;
+mod ways;
 mod yaml;
 
 pub use bench::{Measured, bench, table};

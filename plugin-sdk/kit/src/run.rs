@@ -1,4 +1,4 @@
-//! Runs a plugin's cases in the real host and judges what comes out. Streams are run whole, cut in two at every place, and
+//! Runs a plugin's cases in the real host, with reused and with fresh instances, and judges what comes out. Streams are run whole, cut in two at every place, and
 //! by single characters: all have to give one text, and no cut may let out what the text does not begin with.
 
 use std::fmt;
@@ -15,6 +15,7 @@ use crate::drive::{
 };
 use crate::error::KitError;
 use crate::folder::Folder;
+use crate::ways::{Way, in_both};
 
 /// Streams longer than this are not cut at every place but at so many, evenly spread.
 const MOST_CUTS: usize = 400;
@@ -80,16 +81,16 @@ pub fn test(folder: &Path) -> Result<Report, KitError> {
     let mut bench = Bench::new(component.into(), folder.capabilities()?, cases.all_services())?;
     let results = cases.cases.iter().map(|case| CaseResult {
         name: case.name.clone(),
-        failure: judged(&mut bench, &cases, case).err(),
+        failure: in_both(|way| judged(&mut bench, &cases, case, way)).err(),
     });
     Ok(Report {
         results: results.collect(),
     })
 }
 
-fn judged(bench: &mut Bench, cases: &Cases, case: &Case) -> Result<(), String> {
+fn judged(bench: &mut Bench, cases: &Cases, case: &Case, way: Way) -> Result<(), String> {
     let invalid = case.expect.verdict.as_deref() == Some("invalid");
-    let plugin = match bench.plugin(&cases.settings(case)) {
+    let plugin = match bench.plugin(&cases.settings(case), way) {
         Ok(_) if invalid => return Err("the settings were taken, but should be refused".to_string()),
         Ok(plugin) => plugin,
         Err(error) if invalid => return contains("the error", &error, case.expect.message.as_deref()),

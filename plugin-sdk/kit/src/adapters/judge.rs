@@ -16,6 +16,7 @@ use crate::drive::Bench;
 use crate::error::KitError;
 use crate::folder::Folder;
 use crate::run::{CaseResult, Report, contains, same};
+use crate::ways::{Way, in_both};
 
 /// Of an answer in the caller's dialect, where the provider said none: 2026-01-01 00:00 UTC.
 const CREATED: u64 = 1_767_225_600;
@@ -44,16 +45,16 @@ pub(crate) fn test(folder: &Folder, component: Vec<u8>) -> Result<Report, KitErr
     let mut bench = Bench::new(component.into(), folder.capabilities()?, std::iter::empty())?;
     let results = cases.cases.iter().map(|case| CaseResult {
         name: case.name.clone(),
-        failure: judged(&mut bench, &cases, case, folder).err(),
+        failure: in_both(|way| judged(&mut bench, &cases, case, folder, way)).err(),
     });
     Ok(Report {
         results: results.collect(),
     })
 }
 
-fn judged(bench: &mut Bench, cases: &Cases, case: &Case, folder: &Folder) -> Result<(), String> {
+fn judged(bench: &mut Bench, cases: &Cases, case: &Case, folder: &Folder, way: Way) -> Result<(), String> {
     let invalid = case.expect.verdict.as_deref() == Some("invalid");
-    let plugin = match bench.plugin(&cases.settings(Some(case))) {
+    let plugin = match bench.plugin(&cases.settings(Some(case)), way) {
         Ok(_) if invalid => return Err("the settings were taken, but should be refused".to_string()),
         Ok(plugin) => plugin,
         Err(error) if invalid => return contains("the error", &error, case.expect.message.as_deref()),

@@ -7,11 +7,11 @@ use penstock_llm::model::{
     Answer, Asked, Choice, Codec, Content, Delta, Dialect, Envelope, Event, Part, Start, Stop, StopReason,
     Target, Text,
 };
-use penstock_plugin_host::{Adapter, Limits, Plugin, PluginState};
+use penstock_plugin_host::{Adapter, Plugin, PluginState};
 
 use crate::adapters::cases::Cases;
 use crate::adapters::frames::{Frame, cut};
-use crate::bench::{Input, Measured, Start as Load, measured, sample_body, text};
+use crate::bench::{Input, Measured, measured, sample_body, started, text};
 use crate::drive::Bench;
 use crate::error::KitError;
 use crate::folder::Folder;
@@ -23,18 +23,10 @@ pub(crate) fn bench(folder: &Folder, component: Vec<u8>) -> Result<Vec<Measured>
         _ => "{}".to_string(),
     };
     let mut bench = Bench::new(component.into(), folder.capabilities()?, std::iter::empty())?;
-    let plugin = bench.plugin(&settings).map_err(|why| {
-        KitError::new(format!(
-            "{why}\nput settings to measure with at the head of tests/cases.yaml: `settings: {{...}}`"
-        ))
-    })?;
+    let ways = started(&mut bench, &settings)?;
     let adapter =
-        Adapter::of(&plugin).ok_or_else(|| KitError::new("the component is no adapter".to_string()))?;
-    let load: &Load = &|limits: Limits| bench.load("case", &settings, limits);
-    inputs(&adapter)
-        .into_iter()
-        .map(|input| measured(load, &plugin, input))
-        .collect()
+        Adapter::of(&ways[0].1).ok_or_else(|| KitError::new("the component is no adapter".to_string()))?;
+    measured(&bench, &settings, &ways, &inputs(&adapter))
 }
 
 /// A request of any dialect; answers and events of those that the kit can write.
