@@ -100,7 +100,9 @@ impl Adapted {
         last: bool,
         then: impl FnOnce(Events<'_>, Losses) -> T,
     ) -> std::result::Result<T, PluginFault> {
-        self.decode.noted(self.adapter.stream(state, frames, last, then))
+        let bytes = frames.iter().map(|frame| frame.data.len()).sum();
+        let ran = off_worker(bytes, || self.adapter.stream(state, frames, last, then));
+        self.decode.noted(ran)
     }
 
     /// Puts what it did into the call's account.

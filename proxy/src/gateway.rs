@@ -267,18 +267,16 @@ impl Gateway {
         exchange: &mut Exchange,
         stored: Stored,
     ) -> Result<Work> {
-        let snapshot = exchange.snapshot.clone();
-        let mut limits = snapshot.limits.clone();
-        if stored == Stored::Upload {
-            limits.body_bytes = snapshot.files.upload_bytes;
-        }
-        let body = body::read_within(session, exchange, &self.state.counters, &limits).await;
-        let body = body.map_err(|mut fault| {
-            if stored == Stored::Upload {
-                fault.message = fault.message.replace("limits.body_bytes", "files.upload_bytes");
+        let body = match stored {
+            Stored::Upload => {
+                let most = body::Most {
+                    bytes: exchange.snapshot.files.upload_bytes,
+                    setting: "files.upload_bytes",
+                };
+                body::read_within(session, exchange, &self.state.counters, most).await?
             }
-            fault
-        })?;
+            _ => body::read(session, exchange, &self.state.counters).await?,
+        };
         let query = session.req_header().uri.query();
         exchange.accepted.raw_path = Some(stored_request::upstream_path(&exchange.accepted.path, query));
         let read = stored_request::read(stored, &exchange.accepted.headers.0, query, body)?;

@@ -19,40 +19,49 @@ pub async fn read(
     exchange: &mut Exchange,
     counters: &Counters,
 ) -> Result<Bytes> {
-    let limits = exchange.snapshot.limits.clone();
-    read_within(session, exchange, counters, &limits).await
+    let most = Most {
+        bytes: exchange.snapshot.limits.body_bytes,
+        setting: "limits.body_bytes",
+    };
+    read_within(session, exchange, counters, most).await
 }
 
-/// The same within other limits than those of every body.
+/// How large a body may be, and what an operator calls that limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    pub bytes: usize,
+    pub setting: &'static str,
+}
+
+/// The same where another limit goes for the body's length.
 pub async fn read_within(
     session: &mut ServerSession,
     exchange: &mut Exchange,
     counters: &Counters,
-    limits: &Limits,
+    most: Most,
 ) -> Result<Bytes> {
-    let body = match tokio::time::timeout(limits.body_deadline, collect(session, exchange, limits, counters))
-        .await
-    {
+    let snapshot = exchange.snapshot.clone();
+    let limits = &snapshot.limits;
+    let collected = collect(session, exchange, (limits, most), counters);
+    let body = match tokio::time::timeout(limits.body_deadline, collected).await {
         Ok(body) => body?,
         Err(_) => return Err(too_slow(limits)),
     };
     exchange.accepted.body_bytes = body.len() as u64;
-    decoded(session, body, limits).await
+    decoded(session, body, most).await
 }
 
 async fn collect(
     session: &mut ServerSession,
     exchange: &mut Exchange,
-    limits: &Limits,
+    (limits, most): (&Limits, Most),
     counters: &Counters,
 ) -> Result<Bytes> {
     let declared = declared_length(session)?;
-    if declared.is_some_and(|length| length > limits.body_bytes as u64) {
-        return Err(too_large(limits));
+    if declared.is_some_and(|length| length > most.bytes as u64) {
+        return Err(too_large(most));
     }
-    let expected = declared.map_or(FIRST_ROOM, |length| {
-        usize::try_from(length).unwrap_or(limits.body_bytes)
-    });
+    let expected = declared.map_or(FIRST_ROOM, |length| usize::try_from(length).unwrap_or(most.bytes));
     let mut held = counters
         .body_memory
         .take(expected, limits.body_memory_bytes)
@@ -71,7 +80,7 @@ async fn collect(
     let whole = if declared == Some(first.len() as u64) {
         first
     } else {
-        rest(session, first, expected, limits, &mut held).await?
+        rest(session, first, expected, (limits, most), &mut held).await?
     };
     exchange.accepted.held.push(held);
     Ok(whole)
@@ -81,7 +90,7 @@ async fn rest(
     session: &mut ServerSession,
     first: Bytes,
     expected: usize,
-    limits: &Limits,
+    (limits, most): (&Limits, Most),
     held: &mut Held,
 ) -> Result<Bytes> {
     let mut reserved = expected;
@@ -89,8 +98,8 @@ async fn rest(
     let mut next = Some(first);
     while let Some(chunk) = next {
         let length = body.len() + chunk.len();
-        if length > limits.body_bytes {
-            return Err(too_large(limits));
+        if length > most.bytes {
+            return Err(too_large(most));
         }
         if length > reserved {
             let more = length - reserved;
@@ -124,15 +133,15 @@ fn declared_length(session: &ServerSession) -> Result<Option<u64>> {
 }
 
 /// A body that came compressed, as it was before; the limit holds for what comes out.
-async fn decoded(session: &ServerSession, body: Bytes, limits: &Limits) -> Result<Bytes> {
+async fn decoded(session: &ServerSession, body: Bytes, most: Most) -> Result<Bytes> {
     let Some(coding) = session.get_header(header::CONTENT_ENCODING) else {
         return Ok(body);
     };
     let coding = coding.to_str().unwrap_or("?");
-    inflate::whole(coding, body, limits.body_bytes)
+    inflate::whole(coding, body, most.bytes)
         .await
         .map_err(|refused| match refused {
-            Refused::TooLarge => too_large(limits),
+            Refused::TooLarge => too_large(most),
             Refused::Unknown => {
                 let message = "Content-Encoding must be gzip, deflate, br, zstd or absent";
                 Fault::caller(415, "unsupported_content_encoding", message)
@@ -144,10 +153,10 @@ async fn decoded(session: &ServerSession, body: Bytes, limits: &Limits) -> Resul
         })
 }
 
-fn too_large(limits: &Limits) -> Box<Fault> {
+fn too_large(most: Most) -> Box<Fault> {
+    let Most { bytes, setting } = most;
     let message = format!(
-        "the body is over {} bytes, this gateway's limit `limits.body_bytes`; send less or have it raised",
-        limits.body_bytes
+        "the body is over {bytes} bytes, this gateway's limit `{setting}`; send less or have it raised"
     );
     Fault::caller(413, "request_too_large", message)
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
+use crate::chain::off_worker;
 use crate::state::media::{NotRead, Note, WantedWords, Words};
 
 /// The program's name.
@@ -64,7 +65,9 @@ impl Documents {
         let begun = Instant::now();
         let words = match wanted.of {
             _ if wanted.bytes.len() > MOST_BYTES => Err(NotRead::TooLarge),
-            DocumentType::Text | DocumentType::Other => plain(&wanted.bytes),
+            DocumentType::Text | DocumentType::Other => {
+                off_worker(wanted.bytes.len(), || plain(&wanted.bytes))
+            }
             DocumentType::Pdf => self.read_apart("pdf", &wanted.bytes).await,
             DocumentType::Html => self.read_apart("html", &wanted.bytes).await,
         };

@@ -2,7 +2,9 @@
 //! and encrypted thoughts, which nobody else can read (PAIN G01). Who owns what is asked of `state::owners`.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use penstock_llm::json::unescape;
 use penstock_llm::model::{Dialect, Seal};
 use penstock_llm::openai::{Operation, Request};
@@ -122,12 +124,17 @@ fn previous(request: &Request) -> Option<String> {
 }
 
 fn seals(request: &Request) -> Vec<Seal> {
-    let text = std::str::from_utf8(request.bytes()).unwrap_or_default();
-    if !TRACES.iter().any(|trace| text.contains(trace)) {
+    if !has_traces(request.bytes()) {
         return Vec::new();
     }
     let read = request.in_model(&[]);
     read.map_or_else(|_| Vec::new(), |read| read.value.seals())
+}
+
+/// Every call is asked this: it must cost next to nothing.
+fn has_traces(body: &[u8]) -> bool {
+    static FINDERS: LazyLock<[Finder<'static>; 3]> = LazyLock::new(|| TRACES.map(Finder::new));
+    FINDERS.iter().any(|finder| finder.find(body).is_some())
 }
 
 fn is_at(step: &Step, owner: &Owner) -> bool {

@@ -142,23 +142,23 @@ impl Gateway {
             self.state.owners.forget(&caller.name, id);
             return None;
         }
-        let before = exchange
-            .admitted
-            .owner
-            .as_ref()
-            .filter(|_| matches!(stored, Stored::Batch(_)));
-        let accounted = before.is_some_and(|owner| owner.accounted);
         let used = usage(part.body());
         let credential = step.credential.credential.as_ref();
         let owner = Owner {
             provider: step.planned.target.provider.name.clone(),
             credential: credential.map(Credential::account),
-            accounted: accounted || used.is_some(),
+            accounted: used.is_some(),
         };
-        for id in ids(part.body()) {
-            self.state.owners.remember(&caller.name, &id, owner.clone());
+        let is_accounted = match stored {
+            Stored::Batch(id) | Stored::CancelBatch(id) => {
+                self.state.owners.account(&caller.name, id, owner.clone())
+            }
+            _ => false,
+        };
+        for id in ids(part.body()).iter().filter(|id| Some(&***id) != stored.id()) {
+            self.state.owners.remember(&caller.name, id, owner.clone());
         }
-        used.filter(|_| !accounted)
+        used.filter(|_| !is_accounted)
     }
 }
 

@@ -5,6 +5,9 @@ use penstock_llm::model::{Answer, Content, Delta, Event, Maker, Part, Signature,
 
 use crate::state::signatures::{Anchor, Keeping, Key, MOST_TURN_BYTES, Piece, Turn, Words};
 
+/// What a part counts besides its texts: a provider that begins parts without end fills the room of a turn, not memory.
+const PART_BYTES: usize = 256;
+
 /// Choices of one answer that are looked at.
 const MOST_CHOICES: usize = 8;
 
@@ -94,14 +97,16 @@ impl Collector {
         else {
             return;
         };
+        self.bytes += PART_BYTES + bytes_of(content);
+        let is_full = self.bytes > MOST_TURN_BYTES;
         let open = match &mut content.content {
-            Content::Reasoning(_) => {
-                self.bytes += bytes_of(content);
-                Open::Thought(Box::new(content.clone().into_owned()))
-            }
+            Content::Reasoning(_) if !is_full => Open::Thought(Box::new(content.clone().into_owned())),
             Content::ToolCall(call) => {
                 name(call, &self.id, choice, collected.count);
                 collected.count += 1;
+                if is_full {
+                    return;
+                }
                 let id = call.id.get();
                 let key = Key::of_call(&self.keeping.caller, &id);
                 collected.calls.push(key);
@@ -112,7 +117,7 @@ impl Collector {
                     signature: content.signature.clone().map(Signature::into_owned),
                 }
             }
-            Content::Text { text, .. } => {
+            Content::Text { text, .. } if !is_full => {
                 collected.say(text);
                 Open::Visible {
                     anchor: Anchor::Words,
@@ -290,10 +295,16 @@ fn name(call: &mut ToolCall<'_>, answer: &str, choice: u32, count: usize) {
 }
 
 fn bytes_of(part: &Part<'_>) -> usize {
-    match &part.content {
+    let signature = part
+        .signature
+        .as_ref()
+        .map_or(0, |signature| signature.data.len());
+    let content = match &part.content {
         Content::Reasoning(thought) => thought.text.len() + thought.data.as_ref().map_or(0, Text::len),
+        Content::ToolCall(call) => call.id.len(),
         _ => 0,
-    }
+    };
+    signature + content
 }
 
 #[cfg(test)]
@@ -362,6 +373,25 @@ mod tests {
 
     fn thought() -> Content<'static> {
         Content::Reasoning(Reasoning::text(Text::default(), None))
+    }
+
+    #[test]
+    fn an_answer_of_parts_without_end_is_not_kept_and_takes_no_memory() {
+        let (mut collector, vault) = collector();
+        for part in 0..20_000 {
+            collector.see(&mut start(part, call("call_9")));
+            collector.see(&mut delta(part, signature("sign")));
+            collector.see(&mut stop(part));
+        }
+        let kept = &collector.choices[0];
+        assert!(
+            kept.calls.len() <= MOST_TURN_BYTES / PART_BYTES,
+            "{}",
+            kept.calls.len()
+        );
+        assert!(kept.turn.pieces.len() <= MOST_TURN_BYTES / PART_BYTES);
+        collector.see(&mut over());
+        assert!(vault.find(&Key::of_call("ann", "call_9")).is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::ops::compute::Op;
 use moka::sync::Cache;
 
 use crate::state::secret::KeyHash;
@@ -49,6 +50,20 @@ impl Owners {
         }
     }
 
+    /// The same, and whether what it used was accounted for before: of two that ask at the same time, one is told no.
+    pub fn account(&self, caller: &Arc<str>, id: &str, owner: Owner) -> bool {
+        let mut before = false;
+        if !id.is_empty() && id.len() <= LONGEST_ID {
+            let entry = self.entries.entry((caller.clone(), id.into()));
+            entry.and_compute_with(|known| {
+                before = known.is_some_and(|known| known.into_value().accounted);
+                let accounted = before || owner.accounted;
+                Op::Put(Owner { accounted, ..owner })
+            });
+        }
+        before
+    }
+
     pub fn find(&self, caller: &Arc<str>, id: &str) -> Option<Owner> {
         if id.len() > LONGEST_ID {
             return None;
@@ -79,6 +94,28 @@ mod tests {
         owners.remember(&a, "resp_1", owner());
         assert!(owners.find(&a, "resp_1").is_some());
         assert!(owners.find(&b, "resp_1").is_none());
+    }
+
+    #[test]
+    fn j01_what_a_batch_used_is_accounted_for_once_however_many_ask() {
+        let (owners, a) = (Owners::default(), Arc::from("a"));
+        owners.remember(&a, "batch_1", owner());
+        let used = Owner {
+            accounted: true,
+            ..owner()
+        };
+        let first = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| !owners.account(&a, "batch_1", used.clone())))
+                .collect();
+            asking
+                .into_iter()
+                .map(|one| one.join().unwrap())
+                .filter(|first| *first)
+                .count()
+        });
+        assert_eq!(first, 1);
+        assert!(owners.account(&a, "batch_1", owner()), "it stays accounted for");
     }
 
     #[test]
