@@ -246,17 +246,23 @@ impl Request {
     }
 
     /// The same under a provider's rules, with the fields that do not go out as they came.
-    pub fn outbound_under(&self, rules: &Rules, model: &str, ask_usage: bool) -> (Outbound, Vec<Box<str>>) {
+    ///
+    /// # Errors
+    /// A field that a rule refuses.
+    pub fn outbound_under(
+        &self,
+        rules: &Rules,
+        model: &str,
+        ask_usage: bool,
+    ) -> Result<(Outbound, Vec<Box<str>>), BodyError> {
+        let edits = rules.edits(&self.bytes)?;
         let (mut splices, usage_added) = self.own_splices(model, ask_usage);
-        let edits = rules.edits(&self.bytes);
         splices.extend(edits.splices);
         // what is put in at a place comes before what is taken away from there on
         splices.sort_by_key(|splice| (splice.span.start, splice.span.end));
         splice::retain_fitting(&mut splices);
-        (
-            Outbound::new(self.bytes.clone(), splices, usage_added),
-            edits.told,
-        )
+        let outbound = Outbound::new(self.bytes.clone(), splices, usage_added);
+        Ok((outbound, edits.told))
     }
 
     /// The splices that are the gateway's own, and whether one of them asks for usage.

@@ -1,0 +1,251 @@
+//! Rules put to work on a body: which members go, stay or become others, and the splices that this comes to.
+
+use std::borrow::Cow;
+
+use super::check::{NULL, Value, is_same};
+use super::{Edits, Field, Object};
+use crate::fault::{Fault, Within};
+use crate::json::{self, Child, Span};
+use crate::splice::Splice;
+
+/// One member of an object, beside its rules.
+struct Member<'b, 'r> {
+    child: Child,
+    name: Cow<'b, str>,
+    field: Option<&'r Field>,
+    is_null: bool,
+    /// Null, which stays what it is.
+    is_void: bool,
+    fate: Fate,
+}
+
+#[derive(PartialEq)]
+enum Fate {
+    Stays,
+    Becomes(String),
+    Goes,
+}
+
+impl Object {
+    pub(super) fn walk(&self, body: &[u8], span: Span, edits: &mut Edits) -> Result<(), Fault> {
+        if self.fields.is_empty() || body.get(span.start) != Some(&b'{') {
+            return Ok(());
+        }
+        let Some(children) = json::children(body, span) else {
+            return Ok(());
+        };
+        let members = self.members(body, children)?;
+        let last_kept = members.iter().rposition(|member| !member.goes());
+        for (at, member) in members.iter().enumerate() {
+            if !member.goes() {
+                member.keep(body, edits)?;
+                continue;
+            }
+            edits.tell(member);
+            if last_kept.is_some_and(|kept| at < kept) {
+                let until = members[at + 1].child.start();
+                let gone = Span::new(member.child.start(), until);
+                edits.splices.push(Splice::delete(gone));
+            }
+        }
+        self.end(&members, span, last_kept, edits)
+    }
+
+    /// The members with what becomes of each.
+    fn members<'b>(&self, body: &'b [u8], children: Vec<Child>) -> Result<Vec<Member<'b, '_>>, Fault> {
+        let mut members = Vec::with_capacity(children.len());
+        for child in children {
+            let name = child
+                .key
+                .map_or(Cow::Borrowed(""), |key| json::unescape(key.of(body)));
+            let field = self.find(&name);
+            let fate = match field {
+                Some(field) => self.fate(field, child.value.of(body)).within(&name)?,
+                None => Fate::Stays,
+            };
+            let is_null = child.value.of(body) == NULL.as_bytes();
+            members.push(Member {
+                child,
+                name,
+                field,
+                is_null,
+                is_void: is_null && fate == Fate::Stays,
+                fate,
+            });
+        }
+        for at in 0..members.len() {
+            if is_overtaken(&members, at) {
+                members[at].fate = Fate::Goes;
+            }
+        }
+        Ok(members)
+    }
+
+    fn fate(&self, field: &Field, value: &[u8]) -> Result<Fate, Fault> {
+        // the text of a value is only looked at where it counts: most of a body is in one field
+        if field.actions.is_empty() && field.rename.is_none() {
+            return Ok(Fate::Stays);
+        }
+        let Ok(came) = std::str::from_utf8(value) else {
+            return Ok(Fate::Stays);
+        };
+        Ok(match self.sent(field, Some(Cow::Borrowed(came)))? {
+            None => Fate::Goes,
+            Some(sent) if is_same(&sent, came) => Fate::Stays,
+            Some(sent) => Fate::Becomes(sent.into_owned()),
+        })
+    }
+
+    /// What is sent for a field: under its rules, then under those of its new name.
+    fn sent<'v>(&'v self, field: &'v Field, came: Value<'v>) -> Result<Value<'v>, Fault> {
+        let mut value = came;
+        let renamed = field.rename.as_deref().and_then(|to| self.find(to));
+        for action in field
+            .actions
+            .iter()
+            .chain(renamed.iter().flat_map(|field| &field.actions))
+        {
+            value = action.sent(value)?;
+        }
+        Ok(value)
+    }
+
+    /// What is added at an object's end, and what is taken away there, with the comma before.
+    fn end(
+        &self,
+        members: &[Member<'_, '_>],
+        span: Span,
+        last_kept: Option<usize>,
+        edits: &mut Edits,
+    ) -> Result<(), Fault> {
+        let at = match (last_kept, members.first()) {
+            (Some(kept), _) => members[kept].child.value.end,
+            (None, Some(first)) => first.child.start(),
+            (None, None) => span.start + 1,
+        };
+        let added = self.added(members, last_kept.is_some())?;
+        if !added.is_empty() {
+            edits.splices.push(Splice::insert(at, added));
+        }
+        if let Some(last) = members.last()
+            && last_kept.is_none_or(|kept| kept + 1 < members.len())
+        {
+            let gone = Span::new(at, last.child.value.end);
+            edits.splices.push(Splice::delete(gone));
+        }
+        Ok(())
+    }
+
+    /// The members for fields that are not there, as text.
+    fn added(&self, members: &[Member<'_, '_>], mut is_preceded: bool) -> Result<Vec<u8>, Fault> {
+        let mut text = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
+        for field in &self.fields {
+            let name = field.new_name();
+            let is_there = |member: &Member<'_, '_>| {
+                *member.name == *field.key || (!member.goes() && member.new_name() == name)
+            };
+            if field.actions.is_empty() || names.contains(&name) || members.iter().any(is_there) {
+                continue;
+            }
+            let Some(value) = self.sent(field, None).within(&field.key)? else {
+                continue;
+            };
+            if is_preceded {
+                text.push(b',');
+            }
+            is_preceded = true;
+            json::escape_into(name, &mut text);
+            text.push(b':');
+            text.extend_from_slice(value.as_bytes());
+            names.push(name);
+        }
+        Ok(text)
+    }
+
+    fn find(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| *field.key == *key)
+    }
+}
+
+/// Whether a member's place is another's: its new name is taken, or it is a null under a name that another gets.
+fn is_overtaken(members: &[Member<'_, '_>], at: usize) -> bool {
+    let member = &members[at];
+    let mut others = members.iter().enumerate().filter(|(other, _)| *other != at);
+    match member.rename() {
+        Some(to) => others.any(|(place, other)| {
+            let is_its_own = *other.name == *to && (!other.is_void || member.is_void);
+            let is_given = place < at && !other.goes() && other.rename() == Some(to);
+            is_its_own || is_given
+        }),
+        None => {
+            let gets = |other: &Member<'_, '_>| {
+                !other.goes() && !other.is_void && other.rename() == Some(&member.name)
+            };
+            member.is_void && others.any(|(_, other)| gets(other))
+        }
+    }
+}
+
+impl Member<'_, '_> {
+    fn goes(&self) -> bool {
+        self.fate == Fate::Goes
+    }
+
+    fn rename(&self) -> Option<&str> {
+        self.field?.rename.as_deref()
+    }
+
+    fn new_name(&self) -> &str {
+        self.rename().unwrap_or(&self.name)
+    }
+
+    /// The edits of a member that stays.
+    fn keep(&self, body: &[u8], edits: &mut Edits) -> Result<(), Fault> {
+        let Some(field) = self.field else { return Ok(()) };
+        if let (Some(to), Some(key)) = (&field.rename, self.child.key) {
+            let mut literal = Vec::with_capacity(to.len() + 2);
+            json::escape_into(to, &mut literal);
+            edits.splices.push(Splice::new(key, literal));
+            edits.tell(self);
+        }
+        let Fate::Becomes(value) = &self.fate else {
+            return field.inside(body, self.child.value, edits).within(&self.name);
+        };
+        edits.splices.push(Splice::new(self.child.value, value.clone()));
+        if !self.is_null {
+            edits.tell(self);
+        }
+        Ok(())
+    }
+}
+
+impl Field {
+    fn new_name(&self) -> &str {
+        self.rename.as_deref().unwrap_or(&self.key)
+    }
+
+    /// The edits inside of a value.
+    fn inside(&self, body: &[u8], value: Span, edits: &mut Edits) -> Result<(), Fault> {
+        self.within.walk(body, value, edits)?;
+        let Some(each) = &self.each else { return Ok(()) };
+        if body.get(value.start) != Some(&b'[') {
+            return Ok(());
+        }
+        for (at, element) in json::children(body, value).unwrap_or_default().iter().enumerate() {
+            let walked = each.inside(body, element.value, edits);
+            walked.map_err(|fault| fault.within_element(at))?;
+        }
+        Ok(())
+    }
+}
+
+impl Edits {
+    fn tell(&mut self, member: &Member<'_, '_>) {
+        let Some(field) = member.field else { return };
+        let moved = matches!(&*field.path, "model" | "stream");
+        if !moved && !self.told.contains(&field.path) {
+            self.told.push(field.path.clone());
+        }
+    }
+}
