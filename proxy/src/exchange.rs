@@ -91,7 +91,7 @@ pub enum Spoken {
     Rerank(rerank::Dialect),
 }
 
-/// What is wanted of what a provider keeps: files and batches.
+/// What is wanted of what a provider keeps: files, batches and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {
     Upload,
@@ -103,6 +103,11 @@ pub enum Stored {
     Batches,
     Batch(String),
     CancelBatch(String),
+    Response(String),
+    /// What an answer was asked for.
+    ResponseItems(String),
+    CancelResponse(String),
+    DeleteResponse(String),
 }
 
 impl Stored {
@@ -112,7 +117,26 @@ impl Stored {
                 Kind::Files
             }
             Self::CreateBatch | Self::Batches | Self::Batch(_) | Self::CancelBatch(_) => Kind::Batches,
+            Self::Response(_)
+            | Self::ResponseItems(_)
+            | Self::CancelResponse(_)
+            | Self::DeleteResponse(_) => Kind::Responses,
         }
+    }
+
+    /// The id of what says how much it has used, whenever it is looked at.
+    pub fn metered_id(&self) -> Option<&str> {
+        match self {
+            Self::Batch(id) | Self::CancelBatch(id) | Self::Response(id) | Self::CancelResponse(id) => {
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the answer is an answer of a model.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Response(_) | Self::CancelResponse(_))
     }
 
     /// Whether the answer is a list of such things.
@@ -131,7 +155,11 @@ impl Stored {
             | Self::DeleteFile(id)
             | Self::Content(id)
             | Self::Batch(id)
-            | Self::CancelBatch(id) => Some(id),
+            | Self::CancelBatch(id)
+            | Self::Response(id)
+            | Self::ResponseItems(id)
+            | Self::CancelResponse(id)
+            | Self::DeleteResponse(id) => Some(id),
             Self::Upload | Self::Files | Self::CreateBatch | Self::Batches => None,
         }
     }
@@ -169,6 +197,8 @@ pub enum Kind {
     Count,
     Files,
     Batches,
+    /// Answers that are come back to.
+    Responses,
     /// A browser that asks whether its page may call.
     Preflight,
     /// A page that does not exist, or a method it does not have.
@@ -202,6 +232,7 @@ impl Kind {
             Self::Count => 12,
             Self::Files => 13,
             Self::Batches => 14,
+            Self::Responses => 15,
         }
     }
 
@@ -220,6 +251,7 @@ impl Kind {
             Self::Count => "count_tokens",
             Self::Files => "files",
             Self::Batches => "batches",
+            Self::Responses => "responses",
             Self::Preflight => "preflight",
             Self::Unknown => "unknown",
         }
@@ -279,6 +311,10 @@ pub struct Origin {
     pub owner: Owner,
     /// The provider may keep the answer, and the caller knows it by the provider's own id.
     pub keeps: bool,
+    /// The provider goes on with the answer when its caller leaves, and says what it used to whoever comes back.
+    pub goes_on: bool,
+    /// That id, once it is known.
+    pub answer: Option<Box<str>>,
 }
 
 /// One try at one target.
@@ -533,16 +569,36 @@ impl Exchange {
     }
 
     /// Remembers whose answer this is, by its id. `accounted`: what it used is, or will be, accounted for.
-    pub fn note_answer(&self, id: &str, accounted: bool) {
-        let origin = self.dispatched.origin.as_ref().filter(|origin| origin.keeps);
+    pub fn note_answer(&mut self, id: &str, accounted: bool) {
+        let origin = self.dispatched.origin.as_mut().filter(|origin| origin.keeps);
         let (Some(origin), Some(caller)) = (origin, &self.admitted.caller) else {
             return;
         };
         let owner = Owner {
-            accounted,
+            accounted: accounted && !origin.goes_on,
             ..origin.owner.clone()
         };
+        origin.answer = Some(id.into());
         origin.state.owners.remember(&caller.name, id, owner);
+    }
+
+    /// The id of what is told again to whoever comes back, what it used with it: that is accounted for once.
+    pub fn told_again(&self) -> Option<&str> {
+        let stored = self.accepted.stored.as_ref().and_then(Stored::metered_id);
+        stored.or_else(|| self.going_on()?.answer.as_deref())
+    }
+
+    /// Whether the caller wants an answer that is made without it.
+    pub fn is_in_background(&self) -> bool {
+        let Some(CallBody::Json(request)) = self.admitted.call.as_ref().map(|call| &call.body) else {
+            return false;
+        };
+        self.accepted.dialect == Dialect::OpenAiResponses && request.pointer("/background") == Some(b"true")
+    }
+
+    /// Where the answer under way comes from, if its provider goes on with it when the caller leaves.
+    pub fn going_on(&self) -> Option<&Origin> {
+        self.dispatched.origin.as_ref().filter(|origin| origin.goes_on)
     }
 
     /// From the end of the request's head to now, or to the end of its answer if that is over.

@@ -639,6 +639,9 @@ impl Gateway {
                     .as_ref()
                     .is_some_and(|it| !it.is_content());
                 match (outgoing.translation.clone(), &outgoing.rewording) {
+                    (None, None) if exchange.accepted.kind == Kind::Responses => {
+                        Box::pin(self.relay_answer(down, exchange, step, upstream, terms)).await
+                    }
                     (None, None) if is_kept => {
                         Box::pin(self.relay_stored(down, exchange, step, upstream, &outgoing, terms)).await
                     }
@@ -687,7 +690,7 @@ impl Gateway {
     }
 
     /// The account that answers a step, where its answers have what only that account knows.
-    fn origin(&self, step: &Step, terms: Terms) -> Option<Origin> {
+    fn origin(&self, exchange: &Exchange, step: &Step, terms: Terms) -> Option<Origin> {
         let provider = &step.planned.target.provider;
         let speaks = translate::spoken_to(provider, terms.dialect);
         if terms.operation.is_none() || speaks != Dialect::OpenAiResponses {
@@ -700,7 +703,9 @@ impl Gateway {
                 credential: step.credential.credential.as_ref().map(Credential::account),
                 accounted: true,
             },
-            keeps: terms.dialect == speaks,
+            keeps: terms.dialect == speaks && exchange.accepted.stored.is_none(),
+            goes_on: exchange.is_in_background(),
+            answer: None,
         })
     }
 
@@ -737,7 +742,7 @@ impl Gateway {
         );
         head.dropped(&exchange.dispatched.dropped);
         exchange.dispatched.served_by = Some(served);
-        exchange.dispatched.origin = self.origin(step, terms);
+        exchange.dispatched.origin = self.origin(exchange, step, terms);
         let relayed = if streams {
             let _live = OneMore::of(&self.state.metrics.live_streams);
             Box::pin(relay::stream::relay(down, exchange, upstream, head, terms)).await?

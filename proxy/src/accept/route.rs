@@ -25,7 +25,7 @@ pub enum Route {
     Named(&'static str),
     /// The same, for one that can be said in other words.
     Spoken(Spoken),
-    /// Files and batches.
+    /// Files, batches and answers.
     Stored(Stored),
     Models,
     /// The model's name, as in the path.
@@ -128,6 +128,17 @@ const TABLE: &[(&str, &str, Page)] = &[
     ("GET", "/v1/batches", Page::Stored(|_| Some(Stored::Batches))),
     ("GET", "/v1/batches/*", Page::Stored(stored::batch)),
     ("POST", "/v1/batches/*", Page::Stored(stored::cancelled_batch)),
+    ("GET", "/v1/responses/*", Page::Stored(stored::response)),
+    (
+        "DELETE",
+        "/v1/responses/*",
+        Page::Stored(stored::deleted_response),
+    ),
+    (
+        "POST",
+        "/v1/responses/*",
+        Page::Stored(stored::cancelled_response),
+    ),
     ("GET", "/v1/models", Page::Models),
     ("GET", "/v1/models/*", Page::Model),
     ("GET", "/v1/realtime", Page::Realtime),
@@ -140,7 +151,7 @@ pub fn pages() -> Vec<(String, String)> {
         let rest = match page {
             Page::Gemini => "some-model:generateContent",
             Page::Converse => "some.model/converse-stream",
-            Page::Stored(_) if *path == "/v1/batches/*" && *method == "POST" => "batch_1/cancel",
+            Page::Stored(_) if path.ends_with("/*") && *method == "POST" => "some-id/cancel",
             Page::Stored(_) => "some-id",
             _ => "some/model",
         };

@@ -1,5 +1,5 @@
-//! Files and batches: things that stay at a provider and that a caller comes back to by their id (APIS.md 1.11). Which
-//! request that is, and which provider it names.
+//! Files, batches and answers: things that stay at a provider and that a caller comes back to by their id (APIS.md 1.11,
+//! 1.13). Which request that is, and which provider it names.
 
 use std::borrow::Cow;
 
@@ -25,6 +25,8 @@ pub struct Read {
     pub provider: Option<String>,
     /// The id of what it is about, or is made of.
     pub id: Option<String>,
+    /// An answer is wanted as the stream that it was, or still is.
+    pub streamed: bool,
 }
 
 /// A row's page under `/v1/files/`; none where the rest of the path is no page.
@@ -51,6 +53,26 @@ pub fn cancelled_batch(rest: &str) -> Option<Stored> {
     Some(Stored::CancelBatch(percent_decoded(id)))
 }
 
+/// A row's page under `/v1/responses/`.
+pub fn response(rest: &str) -> Option<Stored> {
+    match rest.split_once('/') {
+        None => Some(Stored::Response(percent_decoded(rest))),
+        Some((id, "input_items")) if !id.is_empty() => Some(Stored::ResponseItems(percent_decoded(id))),
+        Some(_) => None,
+    }
+}
+
+pub fn deleted_response(rest: &str) -> Option<Stored> {
+    (!rest.contains('/')).then(|| Stored::DeleteResponse(percent_decoded(rest)))
+}
+
+pub fn cancelled_response(rest: &str) -> Option<Stored> {
+    let id = rest
+        .strip_suffix("/cancel")
+        .filter(|id| !id.is_empty() && !id.contains('/'))?;
+    Some(Stored::CancelResponse(percent_decoded(id)))
+}
+
 /// Reads a request.
 ///
 /// # Errors
@@ -61,6 +83,8 @@ pub fn read(stored: Stored, headers: &HeaderMap, query: Option<&str>, body: Byte
         _ => stored.id().map(str::to_owned),
     };
     Ok(Read {
+        streamed: matches!(stored, Stored::Response(_))
+            && parameter(query, "stream").as_deref() == Some("true"),
         provider: named_provider(headers, query),
         id,
         stored,
@@ -86,16 +110,19 @@ pub fn upstream_path(path: &str, query: Option<&str>) -> String {
 
 fn named_provider(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let header = headers.get(HEADER).and_then(|value| value.to_str().ok());
-    let parameter = query
-        .unwrap_or("")
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(name, _)| *name == PARAMETER)
-        .map(|(_, value)| percent_decoded(value));
     header
         .map(str::to_owned)
-        .or(parameter)
+        .or_else(|| parameter(query, PARAMETER))
         .filter(|name| !name.is_empty())
+}
+
+fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = query
+        .unwrap_or("")
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(own, _)| *own == name)?;
+    Some(percent_decoded(value))
 }
 
 /// The file that a batch is made of. Two would be read one way here and another way there.

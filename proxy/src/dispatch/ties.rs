@@ -16,6 +16,7 @@ use crate::exchange::Exchange;
 use crate::fault::{Fault, Result};
 use crate::state::owners::{Owner, Owners};
 use crate::state::snapshot::Credential;
+use crate::state::unkept;
 
 /// Where a call has to go, or had better.
 #[derive(Debug, Default)]
@@ -48,6 +49,7 @@ impl Ties {
             return Ok(Self::default());
         }
         let previous = match previous(request) {
+            Some(id) if unkept::is_marked(&id) => return Err(not_kept()),
             Some(id) => Some(owners.find(&caller.name, &id).ok_or_else(not_known)?),
             None => None,
         };
@@ -161,6 +163,12 @@ fn names_thoughts(failed: &Failed) -> bool {
 fn not_known() -> Box<Fault> {
     let message =
         "there is no such previous response of this API key here: send the whole conversation in `input`";
+    Fault::caller(400, "previous_response_not_found", message).with_param("previous_response_id")
+}
+
+fn not_kept() -> Box<Fault> {
+    let message = "the previous response was not kept: the provider of its model has no Responses API; send the whole \
+        conversation in `input`";
     Fault::caller(400, "previous_response_not_found", message).with_param("previous_response_id")
 }
 

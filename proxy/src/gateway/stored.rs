@@ -1,9 +1,12 @@
-//! Files and batches: passed to the provider that keeps them, with the credential that they were made with, for the caller
-//! whose they are. Another key's ids are not found.
+//! Files, batches and answers: passed to the provider that keeps them, with the credential that they were made with, for
+//! the caller whose they are. Another key's ids are not found.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
+
+use penstock_llm::model::Dialect;
+use penstock_llm::openai::Operation;
 
 use super::{Ended, Gateway, Told};
 use crate::accept::stored;
@@ -12,13 +15,16 @@ use crate::dispatch::attempt::Failed;
 use crate::dispatch::outgoing::{Outgoing, OutgoingBody};
 use crate::dispatch::plan::Step;
 use crate::dispatch::upstream::Upstream;
-use crate::exchange::{Exchange, Stored, Terms};
+use crate::exchange::{Exchange, Kind, Stored, Terms};
 use crate::fault::{Fault, Result};
 use crate::relay::downstream::Downstream;
+use crate::relay::guard;
 use crate::relay::reworded::{Part, Reworded};
 use crate::relay::stored::{ids, kept, usage};
+use crate::state::answer::Source;
 use crate::state::owners::Owner;
 use crate::state::snapshot::{Caller, Credential, Model, Provider, Snapshot};
+use crate::state::unkept;
 
 /// Pages of a list that are looked through for the caller's own, where the first have none.
 const MOST_PAGES: usize = 20;
@@ -43,6 +49,11 @@ impl Gateway {
         exchange.admitted.owner = owner;
         exchange.accepted.stored = Some(read.stored);
         let model = Model::via(&provider, "");
+        if read.streamed {
+            exchange.admitted.streamed = true;
+            down.keep_alive(snapshot.keep_alive);
+            guard::check_streamable(&snapshot.chain)?;
+        }
         exchange.admit_raw(model.name.clone(), read.body);
         self.unread(down, exchange, &model).await
     }
@@ -62,7 +73,10 @@ impl Gateway {
         let owner = self.state.owners.find(&caller.name, id);
         let found = owner.and_then(|owner| Some((snapshot.providers.get(&owner.provider)?.clone(), owner)));
         let (provider, owner) = found.ok_or_else(|| not_found(&read.stored))?;
-        caller::permit_raw(caller, &provider, &[] as &[&str])?;
+        // who may ask the model that gave an answer may come back to it
+        if read.stored.kind() != Kind::Responses {
+            caller::permit_raw(caller, &provider, &[] as &[&str])?;
+        }
         Ok((provider, Some(owner)))
     }
 
@@ -129,7 +143,7 @@ impl Gateway {
         Ok(part)
     }
 
-    /// Remembers the ids of an answer; what a batch that is over has used, the first time that is seen.
+    /// Remembers the ids of an answer; gives what a batch that is over has used.
     fn remember(&self, exchange: &Exchange, step: &Step, part: &Part) -> Option<penstock_llm::usage::Usage> {
         let (caller, stored) = (
             exchange.admitted.caller.as_ref()?,
@@ -142,23 +156,42 @@ impl Gateway {
             self.state.owners.forget(&caller.name, id);
             return None;
         }
-        let used = usage(part.body());
         let credential = step.credential.credential.as_ref();
         let owner = Owner {
             provider: step.planned.target.provider.name.clone(),
             credential: credential.map(Credential::account),
-            accounted: used.is_some(),
-        };
-        let is_accounted = match stored {
-            Stored::Batch(id) | Stored::CancelBatch(id) => {
-                self.state.owners.account(&caller.name, id, owner.clone())
-            }
-            _ => false,
+            accounted: false,
         };
         for id in ids(part.body()).iter().filter(|id| Some(&***id) != stored.id()) {
             self.state.owners.remember(&caller.name, id, owner.clone());
         }
-        used.filter(|_| !is_accounted)
+        usage(part.body())
+    }
+
+    /// Stage 4 of an answer that is looked at again: the response plugins see it as if it were given now. What is deleted
+    /// there is gone here too.
+    pub(super) async fn relay_answer(
+        &self,
+        down: &mut Downstream<'_>,
+        exchange: &mut Exchange,
+        step: &Step,
+        upstream: Box<Upstream>,
+        terms: Terms,
+    ) -> std::result::Result<Option<Failed>, Told> {
+        let is_good = upstream.status() < 400;
+        let (stored, caller) = (&exchange.accepted.stored, &exchange.admitted.caller);
+        if let (Some(Stored::DeleteResponse(id)), Some(caller)) = (stored, caller)
+            && is_good
+        {
+            self.state.owners.forget(&caller.name, id);
+        }
+        let is_read = is_good && stored.as_ref().is_some_and(Stored::is_answer);
+        let terms = Terms {
+            operation: is_read.then_some(Operation::Chat),
+            dialect: Dialect::OpenAiResponses,
+            ..terms
+        };
+        self.relay(down, exchange, step, upstream, terms).await
     }
 }
 
@@ -224,11 +257,21 @@ fn chosen(snapshot: &Snapshot, named: Option<&str>) -> Result<Arc<Provider>> {
 
 /// In one sentence whether it never was, is another key's, or was too long ago: nobody learns which.
 fn not_found(stored: &Stored) -> Box<Fault> {
+    if stored.id().is_some_and(unkept::is_marked) {
+        return not_kept();
+    }
     let (what, param) = match stored {
         Stored::CreateBatch => ("file", "input_file_id"),
         Stored::Batch(_) | Stored::CancelBatch(_) => ("batch", "batch_id"),
+        _ if stored.kind() == Kind::Responses => ("response", "response_id"),
         _ => ("file", "file_id"),
     };
     let message = format!("there is no such {what} of this API key here");
     Fault::caller(404, "not_found", message).with_param(param)
+}
+
+fn not_kept() -> Box<Fault> {
+    let message = "the answer was not kept: the provider of its model has no Responses API, so there is nothing to come \
+        back to; send the conversation again, or ask a model whose provider keeps answers";
+    Fault::caller(404, "response_not_kept", message).with_param("response_id")
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use penstock_llm::model::{
-    self, Answer as ModelAnswer, Choice, Codec, Dialect, Part, Stop as ModelStop, StopReason,
+    self, Answer as ModelAnswer, Choice, Codec, Dialect, Part, Stop as ModelStop, StopReason, Text,
 };
 use penstock_llm::openai::write::{self, Envelope};
 use penstock_llm::openai::{Answer, Operation};
@@ -12,6 +12,7 @@ use crate::fault::{Fault, Result};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::{guard, whole};
 use crate::state::answer::Head;
+use crate::state::unkept;
 
 /// Writes the reply, streamed or not, as the caller asked for it.
 pub async fn relay(
@@ -58,6 +59,9 @@ fn in_dialect(codec: &dyn Codec, envelope: &Envelope<'_>, text: &str, streamed: 
     choice.stop = Some(ModelStop::new(StopReason::End));
     let mut answer = ModelAnswer::new(codec.dialect());
     answer.choices.push(choice);
+    if codec.dialect() == Dialect::OpenAiResponses {
+        answer.id = Some(Text::plain(unkept::marked(envelope.id)));
+    }
     let envelope = model::Envelope {
         id: envelope.id,
         created: envelope.created,

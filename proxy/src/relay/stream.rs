@@ -265,7 +265,7 @@ impl Pump<'_> {
     }
 
     /// What only the account that answers knows is remembered before the caller can come back to it.
-    fn note_origin(&self, event: &Event) {
+    fn note_origin(&mut self, event: &Event) {
         match self.terms.dialect {
             Dialect::OpenAiChat => self.exchange.note_seals(&foreign::seals_of_chunk(&event.data())),
             _ => self.exchange.note_seals(&event.seals),

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
 use penstock_llm::model::{
     Answer, Assembled, Assembler, Codec, Error, Event, Events, Losses, Read, Restorer, StreamFrame,
-    StreamReader, StreamWriter, Usage as ModelUsage, replay,
+    StreamReader, StreamWriter, Text, Usage as ModelUsage, replay,
 };
 use penstock_llm::usage::Usage;
 use penstock_plugin_host::{PluginFault, PluginState};
@@ -19,6 +19,7 @@ use crate::relay::frames::{self, Frame, Frames, Unreadable};
 use crate::relay::signatures::Collector;
 use crate::state::answer::{Interrupted, Source, Translation};
 use crate::state::inflate::{self, Inflater};
+use crate::state::unkept;
 
 /// An answer of one dialect, read as one of another.
 pub struct Translated<S> {
@@ -63,6 +64,8 @@ struct Stream {
 
 /// Where a stream's events go.
 struct Outlet {
+    /// For an answer's id where nobody keeps the answer: what stands for one that the provider did not give.
+    unkept: Option<Arc<str>>,
     collector: Option<Box<Collector>>,
     /// Of tools that went by another name.
     names: Option<Restorer>,
@@ -281,6 +284,9 @@ impl Whole {
                 if let Some(mut collector) = collector(&self.terms) {
                     collector.see_whole(&mut read.value);
                 }
+                if self.terms.is_unkept() {
+                    read.value.id = Some(unkept(read.value.id.as_ref(), &self.terms.id));
+                }
                 self.losses = read.losses;
                 if !self.terms.names.is_empty() {
                     let parts = read.value.choices.iter_mut().flat_map(|choice| &mut choice.parts);
@@ -453,6 +459,7 @@ impl Asking {
 impl Outlet {
     fn new(to: &'static dyn Codec, terms: Translation) -> Self {
         Self {
+            unkept: terms.is_unkept().then(|| terms.id.clone()),
             collector: collector(&terms),
             names: (!terms.names.is_empty()).then(|| Restorer::new(terms.names.clone())),
             out: match terms.streamed {
@@ -472,6 +479,9 @@ impl Outlet {
         for mut event in events {
             if let Some(collector) = &mut self.collector {
                 collector.see(&mut event);
+            }
+            if let (Some(id), Event::Start(start)) = (&self.unkept, &mut event) {
+                start.id = Some(unkept(start.id.as_ref(), id));
             }
             note(&event, usage);
             match &mut self.names {
@@ -520,6 +530,11 @@ impl Gathered {
             Assembled::Broken(_, error) => self.to.write_error(&error).into(),
         }
     }
+}
+
+fn unkept(theirs: Option<&Text<'_>>, ours: &str) -> Text<'static> {
+    let theirs = theirs.map(Text::get);
+    Text::plain(unkept::marked(theirs.as_deref().unwrap_or(ours)))
 }
 
 fn collector(terms: &Translation) -> Option<Box<Collector>> {

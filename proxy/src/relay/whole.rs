@@ -9,7 +9,7 @@ use http::header;
 use penstock_llm::model::Dialect;
 use penstock_llm::openai::{Answer, ErrorView, Operation};
 
-use crate::exchange::{Ending, Exchange, Outcome, Terms};
+use crate::exchange::{Ending, Exchange, Outcome, Stored, Terms};
 use crate::fault::{Cause, Fault, in_band_status};
 use crate::relay::downstream::{Downstream, Stop};
 use crate::relay::event::usage_in;
@@ -38,14 +38,14 @@ pub async fn relay(
     exchange.dispatched.dropped.extend(upstream.dropped());
     upstream.finish().await;
     let parsed = body.and_then(|body| match terms.operation {
-        Some(operation) => parse(body, operation, terms.dialect).map(Body::Read),
+        Some(operation) => parse(body, operation, terms.dialect, exchange.accepted.stored.is_some()),
         None if head.status >= 400 => Ok(Body::Unread(exchange.dispatched.scrubbed(body))),
         None => Ok(Body::Unread(body)),
     });
     let guarded = match parsed {
         Ok(Body::Read(answer)) => {
             if !is_metered {
-                exchange.relayed.usage = answer.usage();
+                exchange.relayed.usage = answer.usage().filter(|_| !is_pending(&answer, terms.dialect));
             }
             if exchange.dispatched.origin.is_some() {
                 exchange.note_seals(&answer.seals());
@@ -85,8 +85,8 @@ async fn unread(
     exchange: &mut Exchange,
     body: Bytes,
 ) -> std::result::Result<crate::fault::Result<Bytes>, Stop> {
-    // what a batch used is accounted for once, not whenever it is looked at
-    if exchange.accepted.stored.is_none() {
+    // a batch is counted where it is known to be over
+    if exchange.accepted.stored.as_ref().is_none_or(Stored::is_answer) {
         exchange.relayed.usage = exchange.relayed.usage.or_else(|| usage_in(&body));
     }
     match String::from_utf8(body.to_vec()) {
@@ -168,17 +168,24 @@ impl Pieces {
     }
 }
 
-/// An answer is one JSON object, and no error in disguise (PAIN C03).
-fn parse(body: Bytes, operation: Operation, dialect: Dialect) -> Checked<Answer> {
+/// An answer is one JSON object, and no error in disguise (PAIN C03), unless it `failed_before` and is looked at again.
+fn parse(body: Bytes, operation: Operation, dialect: Dialect, failed_before: bool) -> Checked<Body> {
     let answer = match dialect {
         Dialect::OpenAiChat => Answer::read(operation, body),
         other => Answer::read_in(other, body),
     };
     let answer = answer.map_err(|_| (unreadable(), Outcome::Broken))?;
     match answer.error() {
-        None => Ok(answer),
+        None => Ok(Body::Read(answer)),
+        Some(_) if failed_before => Ok(Body::Unread(answer.bytes().clone())),
         Some(error) => Err((error_in_answer(error), Outcome::ErrorEvent)),
     }
+}
+
+/// A response that is still being made has not said the last word about its usage.
+fn is_pending(answer: &Answer, dialect: Dialect) -> bool {
+    let status = (dialect == Dialect::OpenAiResponses).then(|| answer.pointer("/status"));
+    matches!(status.flatten(), Some(br#""queued""# | br#""in_progress""#))
 }
 
 fn error_in_answer(error: ErrorView) -> Box<Fault> {

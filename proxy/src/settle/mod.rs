@@ -16,8 +16,19 @@ use crate::state::{State, clock};
 
 /// Settles a request. Called exactly once for each, by the exchange's owner.
 pub fn settle(state: &State, exchange: &mut Exchange) {
+    once(state, exchange);
     complete(exchange);
     account(state, exchange);
+}
+
+/// What was told again is accounted for once, by whoever heard of it first.
+fn once(state: &State, exchange: &mut Exchange) {
+    let (Some(id), Some(caller)) = (exchange.told_again(), &exchange.admitted.caller) else {
+        return;
+    };
+    if exchange.relayed.usage.is_some() && state.owners.account(&caller.name, id) {
+        exchange.relayed.usage = None;
+    }
 }
 
 /// Whether a plugin may wait before the request is settled.
@@ -29,6 +40,7 @@ pub fn waits(exchange: &Exchange) -> bool {
 /// counts with those in flight, which bounds such tasks, and a process that stops waits for them.
 pub fn settle_waiting(runtime: &Handle, state: &Arc<State>, mut exchange: Exchange) {
     exchange.relayed.total = Some(exchange.accepted.at.elapsed());
+    once(state, &mut exchange);
     let mut unsettled = Unsettled {
         state: state.clone(),
         exchange,

@@ -29,7 +29,9 @@ pub fn of(exchange: &Exchange) -> (Usage, Source) {
         return (*usage, Source::Provider);
     }
     let generates = matches!(exchange.accepted.kind, Kind::Operation(operation) if operation.generates());
-    if !generates || exchange.relayed.text_bytes == 0 {
+    // what goes on without its caller is accounted for when somebody comes back to it
+    let is_over = exchange.going_on().is_none();
+    if !generates || !is_over || exchange.relayed.text_bytes == 0 {
         return (Usage::default(), Source::None);
     }
     let prompt = TokenCount::estimated(exchange.prompt_bytes());

@@ -53,6 +53,11 @@ pub struct Translation {
 }
 
 impl Translation {
+    /// Whether the caller's API is one of answers that stay, and the provider's is not.
+    pub fn is_unkept(&self) -> bool {
+        self.to == Dialect::OpenAiResponses && self.from != self.to
+    }
+
     pub fn envelope(&self) -> Envelope<'_> {
         Envelope {
             id: &self.id,

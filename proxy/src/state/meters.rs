@@ -82,7 +82,7 @@ pub struct Ended {
     durations: [OnceLock<Histogram>; KINDS],
 }
 
-const KINDS: usize = 15;
+const KINDS: usize = 16;
 const ENDINGS: usize = 6;
 
 impl Ended {

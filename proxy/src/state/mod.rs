@@ -21,6 +21,7 @@ pub mod scrub;
 pub mod secret;
 pub mod signatures;
 pub mod snapshot;
+pub mod unkept;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

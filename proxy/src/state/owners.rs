@@ -50,17 +50,20 @@ impl Owners {
         }
     }
 
-    /// The same, and whether what it used was accounted for before: of two that ask at the same time, one is told no.
-    pub fn account(&self, caller: &Arc<str>, id: &str, owner: Owner) -> bool {
+    /// Says that what it used is accounted for, and whether it was before: of two that ask at the same time, one is told
+    /// no. What is not known stays unknown, and nobody can come back to it.
+    pub fn account(&self, caller: &Arc<str>, id: &str) -> bool {
         let mut before = false;
-        if !id.is_empty() && id.len() <= LONGEST_ID {
-            let entry = self.entries.entry((caller.clone(), id.into()));
-            entry.and_compute_with(|known| {
-                before = known.is_some_and(|known| known.into_value().accounted);
-                let accounted = before || owner.accounted;
-                Op::Put(Owner { accounted, ..owner })
-            });
-        }
+        let entry = self.entries.entry((caller.clone(), id.into()));
+        entry.and_compute_with(|known| {
+            let Some(known) = known else { return Op::Nop };
+            let owner = known.into_value();
+            before = owner.accounted;
+            Op::Put(Owner {
+                accounted: true,
+                ..owner
+            })
+        });
         before
     }
 
@@ -100,13 +103,9 @@ mod tests {
     fn j01_what_a_batch_used_is_accounted_for_once_however_many_ask() {
         let (owners, a) = (Owners::default(), Arc::from("a"));
         owners.remember(&a, "batch_1", owner());
-        let used = Owner {
-            accounted: true,
-            ..owner()
-        };
         let first = std::thread::scope(|scope| {
             let asking: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| !owners.account(&a, "batch_1", used.clone())))
+                .map(|_| scope.spawn(|| !owners.account(&a, "batch_1")))
                 .collect();
             asking
                 .into_iter()
@@ -115,7 +114,9 @@ mod tests {
                 .count()
         });
         assert_eq!(first, 1);
-        assert!(owners.account(&a, "batch_1", owner()), "it stays accounted for");
+        assert!(owners.account(&a, "batch_1"), "it stays accounted for");
+        assert!(!owners.account(&a, "batch_2"));
+        assert!(owners.find(&a, "batch_2").is_none());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod grants;
 mod guards;
 mod idempotency;
 mod identities;
+mod kept;
 mod limits;
 mod matrix;
 mod media;
