@@ -24,7 +24,7 @@ struct Caller {
     piece: &'static str,
 }
 
-const CALLERS: [Caller; 4] = [
+const CALLERS: [Caller; 6] = [
     Caller {
         name: "chat completions",
         path: |_, _| "/v1/chat/completions".to_owned(),
@@ -59,6 +59,20 @@ const CALLERS: [Caller; 4] = [
         said: "/output/message/content/0/text",
         piece: "/delta/text",
     },
+    Caller {
+        name: "Responses",
+        path: |_, _| "/v1/responses".to_owned(),
+        body: |model, stream, text| json!({"model": model, "stream": stream, "input": text}),
+        said: "/output/0/content/0/text",
+        piece: "/delta",
+    },
+    Caller {
+        name: "Cohere's chat",
+        path: |_, _| "/v2/chat".to_owned(),
+        body: |model, stream, text| json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]}),
+        said: "/message/content/0/text",
+        piece: "/delta/message/content/text",
+    },
 ];
 
 /// A dialect that providers speak.
@@ -69,7 +83,7 @@ struct Spoken {
     stream: fn(pieces: &[&str]) -> Vec<(&'static str, Value)>,
 }
 
-const SPOKEN: [Spoken; 5] = [
+const SPOKEN: [Spoken; 6] = [
     Spoken {
         dialect: "openai-chat",
         whole: |text| json!({"id": "c", "object": "chat.completion", "created": 1, "model": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}),
@@ -161,7 +175,54 @@ const SPOKEN: [Spoken; 5] = [
                 .collect()
         },
     },
+    Spoken {
+        dialect: "openai-responses",
+        whole: |text| response("completed", &[item(text)]),
+        stream: |pieces| {
+            let text = pieces.concat();
+            let place =
+                |kind: &str| json!({"type": kind, "item_id": "i", "output_index": 0, "content_index": 0});
+            let with = |mut event: Value, name: &str, value: Value| {
+                event[name] = value;
+                event
+            };
+            let said = pieces
+                .iter()
+                .map(|piece| with(place("response.output_text.delta"), "delta", json!(piece)));
+            let part = |text: &str| item(text)["content"][0].clone();
+            let begin = [
+                json!({"type": "response.created", "response": response("in_progress", &[])}),
+                json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "i", "status": "in_progress", "role": "assistant", "content": []}}),
+                with(place("response.content_part.added"), "part", part("")),
+            ];
+            let end = [
+                with(place("response.output_text.done"), "text", json!(text)),
+                with(place("response.content_part.done"), "part", part(&text)),
+                json!({"type": "response.output_item.done", "output_index": 0, "item": item(&text)}),
+                json!({"type": "response.completed", "response": response("completed", &[item(&text)])}),
+            ];
+            begin
+                .into_iter()
+                .chain(said)
+                .chain(end)
+                .map(|event| ("", event))
+                .collect()
+        },
+    },
 ];
+
+/// A message of Responses.
+fn item(text: &str) -> Value {
+    json!({"type": "message", "id": "i", "status": "completed", "role": "assistant", "content": [{"type": "output_text", "text": text, "annotations": []}]})
+}
+
+fn response(status: &str, output: &[Value]) -> Value {
+    let usage = match output.is_empty() {
+        true => Value::Null,
+        false => json!({"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}),
+    };
+    json!({"id": "r", "object": "response", "created_at": 1, "status": status, "error": null, "model": "x", "output": output, "usage": usage})
+}
 
 /// One provider at the wire, which is several to the gateway: one for each dialect, whose name models start with.
 fn guarded(provider: &Provider) -> Gateway {
@@ -263,6 +324,12 @@ fn pain_p10_one_guard_holds_for_every_caller_before_every_provider_in_both_modes
                 let told = client.answer();
                 assert_eq!(told.status(), 200, "{case}");
                 assert_eq!(said(caller, stream, &told.body), REDACTED, "{case}");
+                // nor where a dialect says it again
+                let rest = String::from_utf8_lossy(&told.body);
+                assert!(
+                    !rest.contains(&SECRET[..20]) && !rest.contains(&SECRET[20..]),
+                    "{case}: {rest}"
+                );
             }
         }
     }
