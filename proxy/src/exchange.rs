@@ -24,6 +24,9 @@ use crate::state::media::Got;
 use crate::state::owners::Owner;
 use crate::state::snapshot::{Caller, Snapshot, Target};
 
+/// Of the name of a model that there may not be. Those of the providers are shorter.
+const MOST_MODEL_BYTES: usize = 256;
+
 /// One request, from its first byte to its record.
 pub struct Exchange {
     /// The configuration this request started with; it finishes on it, whatever is swapped meanwhile.
@@ -296,6 +299,8 @@ pub struct Dispatched {
     pub media: Got,
     /// The target whose answer went to the caller.
     pub served_by: Option<Served>,
+    /// How that answer ended, where it had begun and did not come to its end.
+    pub broke: Option<Outcome>,
 }
 
 #[derive(Clone, Debug)]
@@ -374,6 +379,8 @@ pub struct Relayed {
     /// What the caller was told; 0 while nothing was.
     pub status: u16,
     pub ending: Ending,
+    /// The caller has the last event of its stream: when it hangs up from here on, it has not left early.
+    pub has_all: bool,
     pub error: Option<ErrorMark>,
     pub usage: Option<Usage>,
     /// Of a realtime session: whether `usage` is all that it used, as far as the provider said.
@@ -466,7 +473,8 @@ impl Dispatched {
         let Some(attempt) = self.attempts.last_mut() else {
             return;
         };
-        let (outcome, status) = otherwise.unwrap_or((Outcome::Served, Some(200)));
+        let served = (self.broke.unwrap_or(Outcome::Served), Some(200));
+        let (outcome, status) = otherwise.unwrap_or(served);
         (attempt.took, attempt.outcome, attempt.status) = (took, outcome, status);
     }
 
@@ -494,6 +502,12 @@ impl Dispatched {
 }
 
 impl Exchange {
+    /// Notes which model is asked for, whether there is such a one or not. What is recorded of it is bounded.
+    pub fn ask_for(&mut self, model: &str) {
+        let end = model.floor_char_boundary(MOST_MODEL_BYTES);
+        self.admitted.model = model.get(..end).map(Arc::from);
+    }
+
     /// Makes the call that plugins see. From here on its body is the request's body.
     pub fn admit(&mut self, request: Request) {
         let (operation, model) = (request.operation().into(), request.model().into());

@@ -339,6 +339,7 @@ impl Gateway {
         match done {
             Ok(()) => Ok(()),
             Err(Told::Fault(fault)) => whole::refuse(down, exchange, &fault).await,
+            Err(Told::Stop(stop)) if exchange.relayed.has_all => Err(stop),
             Err(Told::Stop(Stop::OutOfTime)) => whole::refuse(down, exchange, &out_of_time()).await,
             Err(Told::Stop(stop)) => {
                 exchange.relayed.ending = Ending::Cancelled;
@@ -402,6 +403,7 @@ impl Gateway {
             .caller
             .clone()
             .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        exchange.ask_for(read.request.model());
         let model = match &read.via {
             Some(provider) => caller::permit_via(&caller, provider, read.request.model())?,
             None => caller::permit(&snapshot, &caller, read.request.model())?,
@@ -458,6 +460,7 @@ impl Gateway {
             .caller
             .clone()
             .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        exchange.ask_for(&read.model);
         let model = caller::permit(&snapshot, &caller, &read.model)?;
         exchange.admit_raw(read.model.into(), read.body);
         self.unread(down, exchange, &model).await
@@ -471,6 +474,7 @@ impl Gateway {
             .caller
             .clone()
             .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        exchange.ask_for(&read.model);
         let model = caller::permit(&snapshot, &caller, &read.model)?;
         exchange.admit_raw(read.model.into(), read.body);
         let Some(counting) = model.speaking(Dialect::AnthropicMessages) else {
@@ -487,6 +491,9 @@ impl Gateway {
             .caller
             .clone()
             .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        if let Some(model) = read.models.first() {
+            exchange.ask_for(model);
+        }
         caller::permit_raw(&caller, &read.provider, &read.models)?;
         let model = Model::via(&read.provider, read.models.first().map_or("", String::as_str));
         exchange.admit_raw(model.name.clone(), read.body);
@@ -666,6 +673,7 @@ impl Gateway {
                 begun.elapsed(),
                 failed.as_ref().map(|failed| (failed.outcome, failed.status)),
             ),
+            Err(_) if exchange.relayed.has_all => exchange.dispatched.note(begun.elapsed(), None),
             Err(_) => exchange.dispatched.note_left(begun.elapsed()),
         }
         relayed
@@ -753,6 +761,14 @@ impl Gateway {
         };
         Ok(match relayed {
             Relay::Ended => None,
+            Relay::Broke(outcome) => {
+                // a guard's refusal, or an adapter's failure, is no mark against the provider
+                if matches!(outcome, Outcome::Broken | Outcome::ErrorEvent) {
+                    step.planned.health.failed();
+                }
+                exchange.dispatched.broke = Some(outcome);
+                None
+            }
             Relay::NotCommitted(fault, outcome) => {
                 exchange.dispatched.served_by = None;
                 Some(attempt::failed_in_stream(step, fault, outcome))
@@ -842,6 +858,7 @@ async fn show_model(down: &mut Downstream<'_>, exchange: &mut Exchange, name: &s
     let Some(caller) = exchange.admitted.caller.clone() else {
         return Ok(());
     };
+    exchange.ask_for(name);
     let model = caller::permit(&snapshot, &caller, name)?;
     page(down, exchange, catalogue::single(&model, name)).await
 }

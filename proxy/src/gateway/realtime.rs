@@ -96,6 +96,7 @@ async fn check(gateway: &Gateway, wire: &RequestHeader, exchange: &mut Exchange)
     exchange.admitted.caller = Some(caller.clone());
     handshake::check(&headers.0)?;
     let asked = handshake::model(wire.uri.query())?;
+    exchange.ask_for(&asked);
     let model = caller::permit(&snapshot, &caller, &asked)?;
     exchange.admit_realtime(asked.as_str().into());
     realtime::check_guards(exchange)?;

@@ -37,7 +37,7 @@ pub async fn relay(
                     Ending::Truncated,
                     &Fault::provider(502, "upstream_truncated", message),
                 );
-                return Ok(Relay::Ended);
+                return Ok(Relay::Broke(Outcome::Broken));
             }
         }
     }

@@ -33,8 +33,10 @@ const MOST_CHOICES: usize = 1024;
 /// How a relay ended.
 #[derive(Debug)]
 pub enum Relay {
-    /// The caller has its answer, whole or with an error at its end.
+    /// The caller has its answer.
     Ended,
+    /// The caller has some of an answer, and an error at its end.
+    Broke(Outcome),
     /// Nothing was said yet: another target may be tried.
     NotCommitted(Box<Fault>, Outcome),
 }
@@ -196,6 +198,9 @@ impl Pump<'_> {
         if let Some(relay) = self.send(down, bytes).await? {
             return Ok(Some(relay));
         }
+        if self.committed && self.progress.done && self.progress.error.is_none() {
+            (self.exchange.relayed.has_all, self.exchange.relayed.ending) = (true, Ending::Complete);
+        }
         if let Some(fault) = self.progress.error.take() {
             return self.end_in_error(down, fault).await.map(Some);
         }
@@ -217,17 +222,17 @@ impl Pump<'_> {
             self.frames.push(plain);
             while let Some(frame) = self.frames.next_frame().map_err(|_| unreadable())? {
                 let event = Event::read(&mut self.reader, frame).map_err(|_| unreadable())?;
-                let event = match &event.view {
-                    Some(view) if view.is_error => {
-                        event.with_bytes(|said| self.exchange.dispatched.scrubbed(said))
-                    }
-                    _ => event,
+                let is_error = event.view.as_ref().is_some_and(|view| view.is_error);
+                // some say it twice, in an event for their SDKs and in one of the answer's own; nothing else follows
+                if self.progress.error.is_some() && !is_error {
+                    return Ok(events);
+                }
+                let event = match is_error {
+                    true => event.with_bytes(|said| self.exchange.dispatched.scrubbed(said)),
+                    false => event,
                 };
                 if self.note(&event) {
                     events.push(event);
-                }
-                if self.progress.error.is_some() {
-                    return Ok(events);
                 }
                 if self.progress.open.len() > MOST_CHOICES {
                     return Err(unreadable());
@@ -256,7 +261,8 @@ impl Pump<'_> {
             .map(|delta| u64::from(delta.length))
             .sum::<u64>();
         if view.is_error {
-            self.progress.error = Some(in_band(event.error.as_deref().cloned().unwrap_or_default()));
+            let said = event.error.as_deref().cloned().unwrap_or_default();
+            self.progress.error.get_or_insert_with(|| in_band(said));
         }
         if let Some(usage) = view.usage.as_ref().filter(|_| !self.is_metered_apart) {
             self.exchange.relayed.usage = Some(*usage);
@@ -392,7 +398,12 @@ impl Pump<'_> {
         self.commit(down).await?;
         let event = fault.event(self.exchange.accepted.dialect);
         down.end(event).await?;
-        Ok(Relay::Ended)
+        Ok(match (is_providers, fault.may_try_next()) {
+            (true, _) => Relay::Broke(outcome),
+            // the adapter's
+            (false, true) => Relay::Broke(Outcome::Adapter),
+            (false, false) => Relay::Ended,
+        })
     }
 
     /// The provider's own error event is the last thing the caller sees of this stream.
@@ -406,7 +417,7 @@ impl Pump<'_> {
         }
         self.exchange.fail(Ending::Failed, &fault);
         down.end(Bytes::new()).await?;
-        Ok(Relay::Ended)
+        Ok(Relay::Broke(Outcome::ErrorEvent))
     }
 }
 

@@ -654,8 +654,18 @@ fn a_model_that_is_not_there_is_404_to_who_may_use_all() {
         &told(404, "model_not_found", "model"),
         "unknown model",
     );
+    let long = format!("é{}", "x".repeat(300));
+    let named = gateway.post(
+        "/v1/rerank",
+        format!(r#"{{"model":"{long}","query":"q","documents":["d"]}}"#),
+    );
+    assert_eq!(named.status(), 404);
     provider.saw_nothing();
-    assert_eq!(gateway.record()["error"]["code"], "model_not_found");
+    let records = gateway.records(2);
+    assert_eq!(records[0]["error"]["code"], "model_not_found");
+    // what was asked for is on record, as much of it as a name may be long
+    assert_eq!(records[0]["model"], "m");
+    assert_eq!(records[1]["model"], long[..256]);
 }
 
 /// PAIN R01: callers choose methods, paths and models; they must not choose the number of time series.

@@ -238,6 +238,63 @@ fn pain_c06_a_caller_that_leaves_in_the_middle_takes_the_stream_along() {
 }
 
 #[test]
+fn pain_c06_a_caller_that_hangs_up_with_the_last_event_has_left_nothing_early() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let asked = r#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"x"}]}"#;
+    for (number, (path, end)) in [
+        (CHAT_PATH, "data: [DONE]\n\n"),
+        ("/v1/messages", "data: {\"type\":\"message_stop\"}\n\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut client = gateway.begin(path, asked);
+        let call = provider.call();
+        call.begin_stream();
+        call.chunk(says("x"));
+        call.chunk("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
+        call.chunk("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4}}\n\n");
+        call.chunk("data: [DONE]\n\n");
+        client.head();
+        client.read_until(end);
+        client.close();
+        // the provider does not end its stream: it is the caller who does
+        call.wait_gone();
+        let record = gateway.records(number + 1).pop().unwrap();
+        assert_eq!(record["ending"], "complete", "{record}");
+        assert_eq!(record["usage"]["prompt"], 3, "{record}");
+        assert_eq!(record["attempts"][0]["outcome"], "served", "{record}");
+    }
+}
+
+#[test]
+fn pain_c03_a_stream_that_breaks_after_it_began_is_a_failed_attempt() {
+    let provider = Provider::start();
+    let gateway = Gateway::before(&provider);
+    let error = "data: {\"error\":{\"message\":\"Overloaded\",\"type\":\"overloaded_error\"}}\n\n";
+    let said = says("x");
+    let (broken, ended) = (vec![&*said], vec![&*said, error]);
+    for (number, (events, outcome)) in [(broken, "broken"), (ended, "error_event")]
+        .into_iter()
+        .enumerate()
+    {
+        let mut client = gateway.begin(CHAT_PATH, CHAT_STREAM);
+        provider.call().stream(&events);
+        client.answer();
+        let record = gateway.records(number + 1).pop().unwrap();
+        assert_eq!(record["attempts"][0]["outcome"], outcome, "{record}");
+    }
+    let failed = |outcome: &str| {
+        gateway.metric(&format!(
+            "penstock_attempts_total{{outcome=\"{outcome}\",provider=\"main\"}}"
+        ))
+    };
+    assert!((failed("broken") - 1.0).abs() < 0.1 && (failed("error_event") - 1.0).abs() < 0.1);
+    assert!(failed("served") < 0.1);
+}
+
+#[test]
 fn pain_c06_a_caller_that_leaves_while_a_whole_answer_comes_takes_it_along() {
     let provider = Provider::start();
     let gateway = Gateway::before(&provider);

@@ -69,6 +69,10 @@ impl Codec for AnthropicMessages {
         error::read(status, body)
     }
 
+    fn error_status(&self, error: &Error<'_>) -> u16 {
+        error.status
+    }
+
     fn write_error(&self, error: &Error<'_>) -> Vec<u8> {
         error::write(error)
     }

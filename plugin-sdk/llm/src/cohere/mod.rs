@@ -20,8 +20,8 @@ mod usage;
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Media, MediaKind, Read, Request,
-    Source, StreamReader, StreamWriter, Target, Written,
+    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Media, MediaKind, Read, Request, Source,
+    StreamReader, StreamWriter, Target, Written,
 };
 use crate::wire;
 
@@ -75,15 +75,6 @@ impl Codec for Cohere {
 
     fn read_error<'a>(&self, status: u16, _native: Option<&'a str>, body: &'a [u8]) -> Error<'a> {
         error::read(status, body)
-    }
-
-    fn error_status(&self, error: &Error<'_>) -> u16 {
-        // the one status of Anthropic's that nobody else's clients have a name for (APIS.md 9.9)
-        if error.kind == ErrorKind::Overloaded {
-            503
-        } else {
-            error.status
-        }
     }
 
     fn write_error(&self, error: &Error<'_>) -> Vec<u8> {

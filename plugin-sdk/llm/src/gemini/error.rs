@@ -1,8 +1,10 @@
 //! `google.rpc.Status`, as it stands alone, in a list of one, in the place of an answer and in streams (APIS.md 4.5,
 //! 9.9).
 
-use crate::model::{Error, ErrorKind, Json, Text};
+use crate::model::{Codec, Error, ErrorKind, Json, Text};
 use crate::write;
+
+use super::Gemini;
 
 /// Reads an error in any of its shapes. Under status 200 its code tells the status.
 pub(super) fn read(status: u16, body: &[u8]) -> Error<'static> {
@@ -160,11 +162,6 @@ fn milliseconds(duration: &str) -> Option<u64> {
     (seconds.is_finite() && (0.0..1e12).contains(&seconds)).then(|| (seconds * 1000.0).ceil() as u64)
 }
 
-/// The one status of Anthropic's that Google's clients have no name for (APIS.md 9.9).
-pub(super) fn status(error: &Error<'_>) -> u16 {
-    if error.status == 529 { 503 } else { error.status }
-}
-
 fn word(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidRequest
@@ -203,7 +200,7 @@ pub(super) fn write_into(error: &Error<'_>, out: &mut Vec<u8>) {
     let reason = own.as_deref().or(reason.map(|(reason, _)| *reason));
     write::object(out, |object| {
         object.object("error", |object| {
-            object.count("code", status(error).into());
+            object.count("code", Gemini.error_status(error).into());
             object.text("message", &error.message);
             object.str("status", native.unwrap_or(word(error.kind)));
             details(error, reason, object);

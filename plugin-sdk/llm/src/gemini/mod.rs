@@ -102,10 +102,6 @@ impl Codec for Gemini {
         error::read(status, body)
     }
 
-    fn error_status(&self, error: &Error<'_>) -> u16 {
-        error::status(error)
-    }
-
     fn write_error(&self, error: &Error<'_>) -> Vec<u8> {
         error::write(error)
     }

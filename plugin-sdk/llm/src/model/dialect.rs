@@ -1,7 +1,9 @@
 //! What a dialect has to be able to do. Each is one folder, one type that implements [`Codec`], and one line in
 //! [`CODECS`].
 
-use super::{Answer, Asked, Envelope, Error, Event, Events, Losses, Media, Read, Request, Target, Written};
+use super::{
+    Answer, Asked, Envelope, Error, ErrorKind, Event, Events, Losses, Media, Read, Request, Target, Written,
+};
 use crate::fault::BodyError;
 
 /// The dialects that the gateway knows.
@@ -113,9 +115,14 @@ pub trait Codec: Sync {
     /// Reads an error, whatever the body is. `native` is what a header says of its type (`x-amzn-errortype`).
     fn read_error<'a>(&self, status: u16, native: Option<&'a str>, body: &'a [u8]) -> Error<'a>;
 
-    /// The status under which an error goes to a caller.
+    /// The status under which an error goes to a caller. 529 is Anthropic's alone: nobody else's clients have a name for it
+    /// (APIS.md 9.9).
     fn error_status(&self, error: &Error<'_>) -> u16 {
-        error.status
+        if error.kind == ErrorKind::Overloaded {
+            503
+        } else {
+            error.status
+        }
     }
 
     /// Writes an error's body for a caller.

@@ -15,12 +15,12 @@ mod request_write;
 mod stop;
 mod stream_read;
 mod stream_write;
-mod tools;
+pub(in crate::openai) mod tools;
 mod usage;
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Media, Read, Request, StreamReader,
+    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Media, Read, Request, StreamReader,
     StreamWriter, Target, Written,
 };
 use crate::wire;
@@ -67,15 +67,6 @@ impl Codec for OpenAiChat {
 
     fn read_error<'a>(&self, status: u16, _native: Option<&'a str>, body: &'a [u8]) -> Error<'a> {
         error::read(status, body)
-    }
-
-    fn error_status(&self, error: &Error<'_>) -> u16 {
-        // the one status of Anthropic's that OpenAI's clients have no name for (APIS.md 9.9)
-        if error.kind == ErrorKind::Overloaded {
-            503
-        } else {
-            error.status
-        }
     }
 
     fn write_error(&self, error: &Error<'_>) -> Vec<u8> {

@@ -25,8 +25,8 @@ mod usage;
 
 use crate::fault::BodyError;
 use crate::model::{
-    Answer, Asked, Codec, Dialect, Envelope, Error, ErrorKind, Framing, Read, Request, StreamReader,
-    StreamWriter, Target, Written,
+    Answer, Asked, Codec, Dialect, Envelope, Error, Framing, Read, Request, StreamReader, StreamWriter,
+    Target, Written,
 };
 use crate::wire;
 
@@ -72,15 +72,6 @@ impl Codec for OpenAiResponses {
 
     fn read_error<'a>(&self, status: u16, _native: Option<&'a str>, body: &'a [u8]) -> Error<'a> {
         error::read(status, body)
-    }
-
-    fn error_status(&self, error: &Error<'_>) -> u16 {
-        // the one status of Anthropic's that OpenAI's clients have no name for (APIS.md 9.9)
-        if error.kind == ErrorKind::Overloaded {
-            503
-        } else {
-            error.status
-        }
     }
 
     fn write_error(&self, error: &Error<'_>) -> Vec<u8> {
