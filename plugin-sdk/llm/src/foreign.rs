@@ -399,6 +399,8 @@ pub struct EventReader {
     usage: crate::model::Usage,
     /// Texts that the stream has said again so far.
     repeated: u32,
+    /// An event was an error.
+    failed: bool,
 }
 
 impl std::fmt::Debug for EventReader {
@@ -430,6 +432,7 @@ impl EventReader {
             tools: ToolCounter::default(),
             usage: crate::model::Usage::default(),
             repeated: 0,
+            failed: false,
         })
     }
 
@@ -458,7 +461,10 @@ impl EventReader {
         }
         if self.dialect == Dialect::OpenAiResponses {
             self.repeat(frame.data, &mut seen.view.deltas);
+            // behind the `error` that says why
+            seen.view.is_error |= self.failed && is_failed_response(frame.data);
         }
+        self.failed |= seen.error.is_some();
         seen
     }
 
@@ -501,6 +507,10 @@ impl EventReader {
             _ => {}
         }
     }
+}
+
+fn is_failed_response(data: &[u8]) -> bool {
+    json::pointer(data, "/type").is_some_and(|kind| kind.of(data) == br#""response.failed""#)
 }
 
 /// Channels of repeated texts are numbered from here, far above any answer's tool calls.

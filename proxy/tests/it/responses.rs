@@ -422,13 +422,22 @@ fn pain_c03_a_stream_of_responses_that_breaks_or_fails_never_looks_complete() {
     let answer = client.answer();
     assert!(answer.text().ends_with(failed), "{}", answer.text());
     assert_eq!(gateway.records(2)[1]["ending"], "failed");
+    // and both of them, where it says them both
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"code\":\"server_error\",\"message\":\"Broke.\"}}\n\n";
+    let mut client = gateway.begin(PATH, ASKED_STREAM);
+    let both = format!("{error}{failed}");
+    let sent: Vec<&str> = borrowed(&told[..6]).into_iter().chain([&*both]).collect();
+    provider.call().stream(&sent);
+    let answer = client.answer();
+    assert!(answer.text().ends_with(&both), "{}", answer.text());
+    assert_eq!(gateway.records(3)[2]["ending"], "failed");
     // before anything was said it is an answer of its own
     let mut client = gateway.begin(PATH, ASKED_STREAM);
     let sent: Vec<&str> = borrowed(&told[..2]).into_iter().chain([failed]).collect();
     provider.call().stream(&sent);
     let answer = client.answer();
     assert_eq!(answer.status(), 502, "{}", answer.text());
-    gateway.records(3);
+    gateway.records(4);
     // of another dialect's provider
     let chat = before(&provider, "openai-chat", "");
     let mut client = chat.begin(PATH, ASKED_STREAM);
@@ -444,10 +453,17 @@ fn pain_c03_a_stream_of_responses_that_breaks_or_fails_never_looks_complete() {
     let busy = "data: {\"error\":{\"message\":\"Busy.\",\"code\":\"overloaded\"}}\n\n";
     provider.call().stream(&[CHAT_EVENTS[0], busy]);
     let answer = client.answer();
-    let last = events(answer.text()).pop().expect("an event");
+    let mut all = events(answer.text());
+    let last = all.pop().expect("an event");
     assert_eq!(
         (&last["type"], &last["response"]["error"]["message"]),
         (&json!("response.failed"), &json!("Busy."))
+    );
+    // what SDKs raise is before it
+    let raised = all.pop().expect("an event");
+    assert_eq!(
+        (&raised["type"], &raised["error"]["message"]),
+        (&json!("error"), &json!("Busy."))
     );
     assert_eq!(chat.records(2)[1]["ending"], "failed");
 }

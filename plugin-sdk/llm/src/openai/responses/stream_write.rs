@@ -130,13 +130,16 @@ impl Writer {
         self.response(&format!("response.{}", status.word), &state, out);
     }
 
-    /// A response that failed. What was open stays open, lest it look whole (PAIN C03). Where nothing was said before, the
-    /// error stands alone, as it does behind a stream that somebody else began.
+    /// A response that failed. What was open stays open, lest it look whole (PAIN C03). It is said twice, as OpenAI does:
+    /// its SDKs raise the error that an `error` event has, other clients wait for the response that failed. Where nothing
+    /// was said before, the error stands alone, as it does behind a stream that somebody else began.
     fn error(&mut self, fault: &Error<'_>, out: &mut Vec<u8>) {
         self.over = true;
         if !self.started {
             return typed_event("error", out, |event| error::write_event(fault, event));
         }
+        self.output
+            .event("error", out, |event| error::write_event(fault, event));
         let (items, usage) = (self.output.joined(), self.usage);
         let state = State {
             status: "failed",

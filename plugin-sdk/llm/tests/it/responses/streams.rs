@@ -323,8 +323,17 @@ fn pain_c03_an_error_ends_a_stream_with_a_response_that_failed() {
     let fault = b"data: {\"error\":{\"message\":\"busy\",\"code\":\"overloaded\"}}\n\n";
     stream.extend_from_slice(fault);
     let run = translated(codec(Dialect::OpenAiChat), responses(), &ENVELOPE, [&stream[..]]);
-    let failed = told(&run).pop().expect("an end");
+    let mut told_all = told(&run);
+    let failed = told_all.pop().expect("an end");
     assert_eq!(failed["type"], "response.failed");
+    // before it the same for SDKs, which raise what stands under `error`
+    let error = told_all.pop().expect("an error");
+    assert_eq!(
+        (&error["type"], &error["error"]["message"]),
+        (&json!("error"), &json!("busy"))
+    );
+    let numbers = (&error["sequence_number"], &failed["sequence_number"]);
+    assert_eq!(numbers.0.as_u64().map(|number| number + 1), numbers.1.as_u64());
     assert_eq!(failed["response"]["status"], "failed");
     assert_eq!(
         failed["response"]["error"],
