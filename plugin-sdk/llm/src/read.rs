@@ -8,7 +8,7 @@ use crate::json::{
     Cursor, DEFAULT_MAX_DEPTH, JsonError, JsonErrorKind, JsonLimits, Literal, Span, ValueKind,
 };
 use crate::keys::Keys;
-use crate::model::{Extra, Extras, Json, Losses, Number, Text};
+use crate::model::{Extra, Extras, Json, Losses, Number, Text, Usage};
 use crate::usage::whole;
 
 /// More pieces (messages, parts, tools, members that nobody knows) than any honest body has: keeps what is read from a
@@ -24,6 +24,9 @@ pub(crate) struct Reader<'a> {
     pieces: usize,
     pub losses: Losses,
 }
+
+/// Where a count of that name belongs.
+pub(crate) type PlaceOf = for<'u> fn(&'u mut Usage, &[u8]) -> Option<&'u mut Option<u64>>;
 
 /// The state of a walk over an object's members.
 pub(crate) struct Members<'a> {
@@ -142,6 +145,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The strings of an array; nothing of null.
+    pub fn texts(&mut self) -> Result<Vec<Text<'a>>, Fault> {
+        let mut texts = Vec::new();
+        self.each("must be an array of strings", |reader, _| {
+            texts.extend(reader.text("must be a string")?);
+            Ok(())
+        })?;
+        Ok(texts)
+    }
+
     /// The string at the cursor.
     #[inline]
     pub fn literal(&mut self) -> Result<Text<'a>, Fault> {
@@ -171,6 +184,23 @@ impl<'a> Reader<'a> {
             ValueKind::Null => self.pass().map(|()| None),
             _ => self.other(what).map(|()| None),
         }
+    }
+
+    /// The counts of an object, each to its place; nothing of what is no object.
+    pub fn counts(&mut self, usage: &mut Usage, place: PlaceOf) -> Result<(), Fault> {
+        if self.kind()? != ValueKind::Object {
+            return self.pass();
+        }
+        let Some(mut members) = self.object("must be an object of counts")? else {
+            return Ok(());
+        };
+        while let Some(key) = self.next(&mut members)? {
+            match place(usage, &key) {
+                Some(place) => *place = self.whole_number("must be a whole number")?.or(*place),
+                None => self.pass()?,
+            }
+        }
+        Ok(())
     }
 
     pub fn bool(&mut self, what: &'static str) -> Result<Option<bool>, Fault> {

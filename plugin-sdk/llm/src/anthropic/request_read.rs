@@ -102,7 +102,7 @@ fn member<'a>(reader: &mut Reader<'a>, key: &[u8], request: &mut Request<'a>) ->
         b"temperature" => request.sampling.temperature = reader.number(NUMBER).within("temperature")?,
         b"top_p" => request.sampling.top_p = reader.number(NUMBER).within("top_p")?,
         b"top_k" => request.sampling.top_k = reader.number(NUMBER).within("top_k")?,
-        b"stop_sequences" => request.stop = texts(reader).within("stop_sequences")?,
+        b"stop_sequences" => request.stop = reader.texts().within("stop_sequences")?,
         b"stream" => {
             let stream = reader.bool("must be true or false").within("stream")?;
             request.stream = stream.unwrap_or(false);
@@ -125,7 +125,7 @@ fn member<'a>(reader: &mut Reader<'a>, key: &[u8], request: &mut Request<'a>) ->
         b"service_tier" => request.service_tier = reader.text(TEXT).within("service_tier")?,
         // where there is no header for them (Bedrock)
         b"anthropic_beta" | b"betas" => {
-            for beta in texts(reader).within("anthropic_beta")? {
+            for beta in reader.texts().within("anthropic_beta")? {
                 if !request.betas.contains(&beta) {
                     request.betas.push(beta);
                 }
@@ -136,15 +136,6 @@ fn member<'a>(reader: &mut Reader<'a>, key: &[u8], request: &mut Request<'a>) ->
         _ => return Ok(false),
     }
     Ok(true)
-}
-
-fn texts<'a>(reader: &mut Reader<'a>) -> Result<Vec<Text<'a>>, Fault> {
-    let mut texts = Vec::new();
-    reader.each("must be an array of strings", |reader, _| {
-        texts.extend(reader.text(TEXT)?);
-        Ok(())
-    })?;
-    Ok(texts)
 }
 
 fn metadata<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {

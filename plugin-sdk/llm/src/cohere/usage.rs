@@ -19,8 +19,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
     let mut usage = Usage::default();
     while let Some(key) = reader.next(&mut members)? {
         match &*key {
-            b"tokens" => counts(reader, &mut usage, token_count)?,
-            b"billed_units" => counts(reader, &mut usage, billed_count)?,
+            b"tokens" => reader.counts(&mut usage, token_count)?,
+            b"billed_units" => reader.counts(&mut usage, billed_count)?,
             b"cached_tokens" => usage.cache_read = reader.whole_number(COUNT)?,
             _ => reader.pass()?,
         }
@@ -32,9 +32,6 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
     usage.output = usage.output.or(usage.billed_output);
     Ok((!usage.is_empty()).then_some(usage))
 }
-
-/// Where a count of that name belongs.
-type PlaceOf = for<'u> fn(&'u mut Usage, &[u8]) -> Option<&'u mut Option<u64>>;
 
 fn token_count<'u>(usage: &'u mut Usage, key: &[u8]) -> Option<&'u mut Option<u64>> {
     Some(match key {
@@ -53,22 +50,6 @@ fn billed_count<'u>(usage: &'u mut Usage, key: &[u8]) -> Option<&'u mut Option<u
         b"search_units" => &mut usage.search_units,
         _ => return None,
     })
-}
-
-fn counts(reader: &mut Reader<'_>, usage: &mut Usage, place: PlaceOf) -> Result<(), Fault> {
-    if reader.kind()? != ValueKind::Object {
-        return reader.pass();
-    }
-    let Some(mut members) = reader.object("counts are not an object")? else {
-        return Ok(());
-    };
-    while let Some(key) = reader.next(&mut members)? {
-        match place(usage, &key) {
-            Some(place) => *place = reader.whole_number(COUNT)?.or(*place),
-            None => reader.pass()?,
-        }
-    }
-    Ok(())
 }
 
 /// Writes the members of a `usage` object. Where a provider bills what it uses, both say the same.

@@ -47,6 +47,11 @@ impl<'a> Tool<'a> {
         }
     }
 
+    /// Whether it takes a free text and has that name.
+    pub fn is_custom(&self, name: &Text<'_>) -> bool {
+        matches!(&self.kind, ToolKind::Custom { name: of, .. } if of == name)
+    }
+
     /// The name that it is called by; none for a provider's own.
     pub fn name(&self) -> Option<&Text<'a>> {
         match &self.kind {

@@ -123,15 +123,7 @@ fn inference<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(
             b"maxTokens" => request.max_output = reader.number(NUMBER).within("maxTokens")?,
             b"temperature" => request.sampling.temperature = reader.number(NUMBER).within("temperature")?,
             b"topP" => request.sampling.top_p = reader.number(NUMBER).within("topP")?,
-            b"stopSequences" => {
-                let stop = &mut request.stop;
-                reader
-                    .each("must be an array of strings", |reader, _| {
-                        stop.extend(reader.text(TEXT)?);
-                        Ok(())
-                    })
-                    .within("stopSequences")?;
-            }
+            b"stopSequences" => request.stop = reader.texts().within("stopSequences")?,
             _ => reader.extra(key, &mut others)?,
         }
     }

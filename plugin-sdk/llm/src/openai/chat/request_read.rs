@@ -97,7 +97,7 @@ fn member<'a>(
             pending.include_reasoning = reader.bool(BOOL).within("include_reasoning")?;
         }
         b"verbosity" => request.verbosity = reader.text(TEXT).within("verbosity")?,
-        b"modalities" => request.modalities = texts(reader).within("modalities")?,
+        b"modalities" => request.modalities = reader.texts().within("modalities")?,
         b"audio" => request.audio = reader.json_or_null()?,
         b"user" => request.user = reader.text(TEXT).within("user")?,
         b"safety_identifier" => pending.safety_identifier = reader.text(TEXT).within("safety_identifier")?,
@@ -291,16 +291,7 @@ fn stop<'a>(reader: &mut Reader<'a>) -> Result<Vec<Text<'a>>, Fault> {
         let text = reader.literal()?;
         return Ok(vec![text]);
     }
-    texts(reader)
-}
-
-fn texts<'a>(reader: &mut Reader<'a>) -> Result<Vec<Text<'a>>, Fault> {
-    let mut texts = Vec::new();
-    reader.each("must be an array of strings", |reader, _| {
-        texts.extend(reader.text(TEXT)?);
-        Ok(())
-    })?;
-    Ok(texts)
+    reader.texts()
 }
 
 fn stream_options<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {

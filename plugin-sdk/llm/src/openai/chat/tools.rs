@@ -394,13 +394,16 @@ pub(super) fn write_choice(
     }
 }
 
+/// What a tool that is chosen by its name is called.
+pub(in crate::openai) fn kind_of(name: &Text<'_>, tools: &[Tool<'_>]) -> &'static str {
+    match tools.iter().any(|tool| tool.is_custom(name)) {
+        true => "custom",
+        false => "function",
+    }
+}
+
 fn write_named(name: &Text<'_>, tools: &[Tool<'_>], object: &mut Object<'_>) {
-    let custom = |tool: &Tool<'_>| matches!(&tool.kind, ToolKind::Custom { name: of, .. } if of == name);
-    let kind = if tools.iter().any(custom) {
-        "custom"
-    } else {
-        "function"
-    };
+    let kind = kind_of(name, tools);
     object.str("type", kind);
     object.object(kind, |object| object.text("name", name));
 }

@@ -68,7 +68,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
 }
 
 fn input_details(reader: &mut Reader<'_>, usage: &mut Usage) -> Result<(), Fault> {
-    details(reader, usage, |usage, key| {
+    reader.counts(usage, |usage, key| {
         Some(match key {
             b"cached_tokens" => &mut usage.cache_read,
             // the second is Alibaba's
@@ -83,7 +83,7 @@ fn input_details(reader: &mut Reader<'_>, usage: &mut Usage) -> Result<(), Fault
 }
 
 fn output_details(reader: &mut Reader<'_>, usage: &mut Usage) -> Result<(), Fault> {
-    details(reader, usage, |usage, key| {
+    reader.counts(usage, |usage, key| {
         Some(match key {
             b"reasoning_tokens" => &mut usage.reasoning,
             b"audio_tokens" => &mut usage.output_audio,
@@ -97,28 +97,9 @@ fn output_details(reader: &mut Reader<'_>, usage: &mut Usage) -> Result<(), Faul
 }
 
 fn server_tools(reader: &mut Reader<'_>, usage: &mut Usage) -> Result<(), Fault> {
-    details(reader, usage, |usage, key| {
+    reader.counts(usage, |usage, key| {
         (key == b"web_search_requests").then_some(&mut usage.web_searches)
     })
-}
-
-/// Where a count of that name belongs.
-type PlaceOf = for<'u> fn(&'u mut Usage, &[u8]) -> Option<&'u mut Option<u64>>;
-
-fn details(reader: &mut Reader<'_>, usage: &mut Usage, place: PlaceOf) -> Result<(), Fault> {
-    if reader.kind()? != crate::json::ValueKind::Object {
-        return reader.pass();
-    }
-    let Some(mut members) = reader.object("details of `usage` are not an object")? else {
-        return Ok(());
-    };
-    while let Some(key) = reader.next(&mut members)? {
-        match place(usage, &key) {
-            Some(place) => *place = count(reader)?.or(*place),
-            None => reader.pass()?,
-        }
-    }
-    Ok(())
 }
 
 /// A count; none for null and for what is no count (a negative or broken number).

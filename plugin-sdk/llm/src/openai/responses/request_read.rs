@@ -233,17 +233,13 @@ fn reasoning<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(
 /// Reads `include`: what is to be in the answer besides. Log probabilities have a field of their own; the rest is kept.
 fn include<'a>(reader: &mut Reader<'a>, request: &mut Request<'a>) -> Result<(), Fault> {
     let list = reader.json()?;
-    let mut others = Vec::new();
-    let read = reader.revisit(&list, |reader| {
-        reader.each("must be an array of strings", |reader, _| {
-            match reader.text(TEXT)? {
-                Some(name) if name.is(LOGPROBS) => request.sampling.logprobs = Some(true),
-                name => others.extend(name),
-            }
-            Ok(())
-        })
-    })?;
-    if read.is_none() || others.is_empty() {
+    let mut others = reader.revisit(&list, Reader::texts)?.unwrap_or_default();
+    let named = others.len();
+    others.retain(|name| !name.is(LOGPROBS));
+    if others.len() < named {
+        request.sampling.logprobs = Some(true);
+    }
+    if others.is_empty() {
         return Ok(());
     }
     let mut value = Vec::new();

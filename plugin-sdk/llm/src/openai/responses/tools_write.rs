@@ -1,6 +1,7 @@
 //! The same out of the model.
 
 use crate::model::{Dialect, Json, Losses, ResponseFormat, Text, Tool, ToolChoice, ToolKind};
+use crate::openai::chat::tools::kind_of;
 use crate::write::{Array, Object};
 
 use super::NO_SUCH;
@@ -125,15 +126,7 @@ pub(super) fn write_choice(
 }
 
 fn write_named(name: &Text<'_>, tools: &[Tool<'_>], object: &mut Object<'_>) {
-    let custom = |tool: &Tool<'_>| matches!(&tool.kind, ToolKind::Custom { name: of, .. } if of == name);
-    object.str(
-        "type",
-        if tools.iter().any(custom) {
-            "custom"
-        } else {
-            "function"
-        },
-    );
+    object.str("type", kind_of(name, tools));
     object.text("name", name);
 }
 

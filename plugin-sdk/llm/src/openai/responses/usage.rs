@@ -22,16 +22,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Usage>, Fault> {
             b"input_tokens" => usage.input = reader.whole_number(COUNT)?,
             b"output_tokens" => usage.output = reader.whole_number(COUNT)?,
             b"total_tokens" => usage.total = reader.whole_number(COUNT)?,
-            b"input_tokens_details" => details(reader, &mut usage, input_detail)?,
-            b"output_tokens_details" => details(reader, &mut usage, output_detail)?,
+            b"input_tokens_details" => reader.counts(&mut usage, input_detail)?,
+            b"output_tokens_details" => reader.counts(&mut usage, output_detail)?,
             _ => reader.pass()?,
         }
     }
     Ok((!usage.is_empty()).then_some(usage))
 }
-
-/// Where a count of that name belongs.
-type PlaceOf = for<'u> fn(&'u mut Usage, &[u8]) -> Option<&'u mut Option<u64>>;
 
 fn input_detail<'u>(usage: &'u mut Usage, key: &[u8]) -> Option<&'u mut Option<u64>> {
     Some(match key {
@@ -54,30 +51,19 @@ fn output_detail<'u>(usage: &'u mut Usage, key: &[u8]) -> Option<&'u mut Option<
     })
 }
 
-fn details(reader: &mut Reader<'_>, usage: &mut Usage, place: PlaceOf) -> Result<(), Fault> {
-    if reader.kind()? != ValueKind::Object {
-        return reader.pass();
-    }
-    let Some(mut members) = reader.object("details of `usage` are not an object")? else {
-        return Ok(());
-    };
-    while let Some(key) = reader.next(&mut members)? {
-        match place(usage, &key) {
-            Some(place) => *place = reader.whole_number(COUNT)?.or(*place),
-            None => reader.pass()?,
-        }
-    }
-    Ok(())
-}
-
 /// Writes the members of a `usage` object. Every count is a number, never null, and both details are always there
 /// (PAIN E04).
 pub(super) fn write(usage: &Usage, object: &mut Object<'_>) {
     let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
+    let cached = usage.cache_read.unwrap_or(0);
+    // some count tokens as read and as written; here both are parts of the input
+    let written = usage
+        .cache_write
+        .map(|written| written.min(input.saturating_sub(cached)));
     object.count("input_tokens", input);
     object.object("input_tokens_details", |details| {
-        details.count("cached_tokens", usage.cache_read.unwrap_or(0));
-        details.count_if("cache_write_tokens", usage.cache_write);
+        details.count("cached_tokens", cached);
+        details.count_if("cache_write_tokens", written);
         details.count_if("audio_tokens", usage.input_audio);
         details.count_if("image_tokens", usage.input_image);
         details.count_if("text_tokens", usage.input_text);
