@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use penstock_llm::embed;
-use penstock_llm::model::Dialect;
+use penstock_llm::model::{Dialect, Names};
 use penstock_llm::openai::{Operation, Outbound, Request};
 use penstock_llm::usage::TokenCount;
 use penstock_plugin_host::CallBody;
@@ -141,6 +141,9 @@ fn read_call(
 ) -> Result<Option<(Outgoing, Terms)>> {
     let provider = &step.planned.target.provider;
     let operation = request.operation();
+    if operation == Operation::Chat && step.is_bridged(request.stream()) {
+        return bridged_call(exchange, step, terms, request, (vault, adapted), wants);
+    }
     let speaks = translate::spoken_to(provider, terms.dialect);
     if operation == Operation::Chat && (adapted.is_some() || speaks != terms.dialect) {
         let remembered = remembered(exchange, vault);
@@ -183,6 +186,44 @@ fn read_call(
         dropped: Vec::new(),
     };
     Ok(Some((outgoing, terms)))
+}
+
+/// A call whose target streams always, or never: it is asked for what it has, and the answer is put together, or taken apart,
+/// as its caller wants it. In the caller's own dialect, only the fields that ask for it change.
+fn bridged_call(
+    exchange: &Exchange,
+    step: &Step,
+    terms: Terms,
+    request: &Request,
+    with: (&Arc<Vault>, Option<&Arc<Adapted>>),
+    wants: &mut Vec<Want>,
+) -> Result<Option<(Outgoing, Terms)>> {
+    let anew = request.asking(!request.stream()).map_err(|_| no_room_to_ask())?;
+    let Some((mut outgoing, terms)) = read_call(exchange, step, terms, &anew, with, wants)? else {
+        return Ok(None);
+    };
+    let translation = match outgoing.translation.take() {
+        Some(translation) => *translation,
+        None => Translation {
+            repeated: translate::repeated(request)?,
+            ..answer_from(exchange, terms.dialect)
+        },
+    };
+    outgoing.translation = Some(Box::new(Translation {
+        streamed: request.stream(),
+        usage_asked: request.usage_asked(),
+        ..translation
+    }));
+    let terms = Terms {
+        hide_usage: false,
+        ..terms
+    };
+    Ok(Some((outgoing, terms)))
+}
+
+fn no_room_to_ask() -> Box<Fault> {
+    let message = "the request is too large with the field that asks for a stream: send less";
+    Fault::caller(413, "body_too_large", message)
 }
 
 /// A call that was written anew in its caller's own dialect: its answer goes on as it comes.
@@ -364,20 +405,17 @@ fn translated_call(
     headers.retain(|(name, _)| !made.headers.iter().any(|(own, _)| own == name));
     headers.extend(made.headers);
     let translation = Translation {
-        from: adapted.and_then(|adapted| adapted.dialect()).unwrap_or(speaks),
         adapted: adapted.cloned(),
-        to: exchange.accepted.dialect,
-        id: exchange.accepted.id.clone(),
-        created: exchange.accepted.at_ms / 1000,
-        model: exchange.admitted.model.clone().unwrap_or_default(),
         streamed: request.stream(),
         usage_asked: request.usage_asked(),
         legacy_functions: made.legacy_functions,
         names: made.names,
         repeated: made.repeated,
-        input_estimate: Some(TokenCount::estimated(exchange.prompt_bytes()).0),
-        most_bytes: exchange.snapshot.limits.decompressed_bytes,
         keeping: made.keeping,
+        ..answer_from(
+            exchange,
+            adapted.and_then(|adapted| adapted.dialect()).unwrap_or(speaks),
+        )
     };
     Ok(Some(Outgoing {
         method: Method::POST,
@@ -390,6 +428,26 @@ fn translated_call(
         more: Vec::new(),
         dropped: made.dropped,
     }))
+}
+
+/// What is known of an answer's translation before its request is written.
+fn answer_from(exchange: &Exchange, from: Dialect) -> Translation {
+    Translation {
+        from,
+        adapted: None,
+        to: exchange.accepted.dialect,
+        id: exchange.accepted.id.clone(),
+        created: exchange.accepted.at_ms / 1000,
+        model: exchange.admitted.model.clone().unwrap_or_default(),
+        streamed: exchange.admitted.streamed,
+        usage_asked: false,
+        legacy_functions: false,
+        names: Names::default(),
+        repeated: None,
+        input_estimate: Some(TokenCount::estimated(exchange.prompt_bytes()).0),
+        most_bytes: exchange.snapshot.limits.decompressed_bytes,
+        keeping: None,
+    }
 }
 
 /// The headers for a dialect: those that its API demands are there, whoever says them.

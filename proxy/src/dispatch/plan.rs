@@ -44,6 +44,11 @@ impl Step {
         }
     }
 
+    /// Whether its target answers in the other way than a caller wants that asked for a stream, or not.
+    pub fn is_bridged(&self, wants_stream: bool) -> bool {
+        self.planned.target.streaming().asks(wants_stream) != wants_stream
+    }
+
     /// What the provider said, without the secrets that this try shows it.
     pub fn scrubbed(&self, said: Bytes) -> Bytes {
         let credential = self.credential.credential.as_ref();

@@ -179,6 +179,16 @@ pub fn translated(
     }))
 }
 
+/// What answers in the caller's own dialect repeat of a request.
+///
+/// # Errors
+/// The field that is of the wrong type.
+pub fn repeated(request: &Request) -> Result<Option<Box<str>>> {
+    let codec = request.dialect().codec();
+    let codec = codec.ok_or_else(|| unknown(request.dialect()))?;
+    Ok(codec.repeated(&request.in_model(&[])?.value).map(Into::into))
+}
+
 /// Headers without which a dialect's API does not answer.
 pub fn required_header(dialect: Dialect) -> Option<(HeaderName, HeaderValue)> {
     let header = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -474,6 +474,17 @@ pub struct Facts {
     pub structured_output: Field<bool>,
     /// Whether system messages may stand among the others. Default false.
     pub system_anywhere: Field<bool>,
+    /// `as_asked` (default), or what a model answers with that knows one way alone: `always` or `never` a stream. Callers get
+    /// what they asked for all the same.
+    pub streaming: Field<Streams>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Streams {
+    AsAsked,
+    Always,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

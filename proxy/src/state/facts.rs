@@ -1,5 +1,5 @@
 //! What an operator knows of a provider's models that no body says: how they are told to think, what they take back, how
-//! much they write. What is not said keeps its usual value.
+//! much they write, whether they stream. What is not said keeps its usual value.
 
 use penstock_llm::model::{CacheMarks, ReasoningField, ReasoningSupport, Target};
 
@@ -19,6 +19,27 @@ pub struct Facts {
     pub cache_points: Option<bool>,
     pub structured_output: Option<bool>,
     pub system_anywhere: Option<bool>,
+    pub streaming: Option<Streaming>,
+}
+
+/// How a model answers, where it does not do both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streaming {
+    /// As it is asked.
+    AsAsked,
+    Always,
+    Never,
+}
+
+impl Streaming {
+    /// What to ask for, for a caller that wants a stream or not.
+    pub fn asks(self, wants_stream: bool) -> bool {
+        match self {
+            Self::AsAsked => wants_stream,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 impl Facts {
@@ -35,6 +56,7 @@ impl Facts {
             cache_points: self.cache_points.or(base.cache_points),
             structured_output: self.structured_output.or(base.structured_output),
             system_anywhere: self.system_anywhere.or(base.system_anywhere),
+            streaming: self.streaming.or(base.streaming),
         }
     }
 

@@ -11,7 +11,7 @@ use penstock_llm::model::Dialect;
 use penstock_llm::{embed, rerank};
 use penstock_plugin_host::{HttpRule, Plugin};
 
-use crate::state::facts::Facts;
+use crate::state::facts::{Facts, Streaming};
 use crate::state::health::HealthHandle;
 use crate::state::identity::Identity;
 use crate::state::meters::Meters;
@@ -375,6 +375,10 @@ impl Target {
     pub fn reads_documents(&self) -> bool {
         let said = self.media.reads_documents.or(self.provider.media.reads_documents);
         said.unwrap_or(true)
+    }
+
+    pub fn streaming(&self) -> Streaming {
+        self.facts.streaming.unwrap_or(Streaming::AsAsked)
     }
 
     /// The model name to send, for a call that asked for `asked` by way of `pattern`.

@@ -6,6 +6,8 @@ mod harness;
 mod adapters;
 mod answers;
 mod bad_input;
+mod bridging;
+mod cache;
 mod dialects;
 mod downstream;
 mod drain;

@@ -129,3 +129,38 @@ fn pain_d08_a_caller_without_a_limit_gets_the_models_default_and_never_0() {
         client.answer();
     }
 }
+
+#[test]
+fn p23_thinking_goes_by_the_hosts_own_name_for_it_both_ways() {
+    let provider = Provider::start();
+    let names = ["reasoning_content", "reasoning"];
+    for name in names {
+        let gateway = before(&provider, &format!("facts: {{reasoning_field: {name}}}"));
+        let messages = json!([
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "before", "signature": ""}, {"type": "text", "text": "yes"}]},
+            {"role": "user", "content": "and?"},
+        ]);
+        let body = json!({"model": "m", "max_tokens": 2000, "messages": messages});
+        let mut client = gateway.begin("/v1/messages", body.to_string());
+        let call = provider.call();
+        let sent = call.request.json();
+        assert_eq!(sent["messages"][1][name], "before", "{sent}");
+        let others = names.iter().filter(|other| **other != name);
+        for other in others {
+            assert_eq!(sent["messages"][1][*other], Value::Null, "{sent}");
+        }
+        call.answer_json(
+            200,
+            json!({"id": "c", "created": 1, "model": "m", "choices": [{"index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "so", name: "after"}}]})
+            .to_string(),
+        );
+        let told = client.answer().json();
+        assert_eq!(
+            (&told["content"][0]["type"], &told["content"][0]["thinking"]),
+            (&json!("thinking"), &json!("after")),
+            "{told}"
+        );
+    }
+}

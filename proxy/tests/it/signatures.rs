@@ -129,7 +129,7 @@ fn told(gateway: &Gateway, provider: &Provider, answer: &str) -> Value {
 }
 
 #[test]
-fn pain_e02_claudes_signed_thoughts_come_back_though_the_client_dropped_them() {
+fn p13_pain_e02_claudes_signed_thoughts_come_back_though_the_client_dropped_them() {
     let provider = Provider::start();
     let gateway = before(&provider, "anthropic-messages", "");
     let told = told(&gateway, &provider, CLAUDE_CALLS);

@@ -238,6 +238,30 @@ impl Request {
         }
     }
 
+    /// The same call with the other kind of answer, streamed or whole: for providers that have one of them alone. Options of
+    /// streams go with the stream.
+    ///
+    /// # Errors
+    /// The body gets too long.
+    pub fn asking(&self, stream: bool) -> Result<Request, EditError> {
+        let mut anew = self.clone();
+        if let Some(form) = self.form.as_ref().filter(|form| form.stream.is_some()) {
+            let said = Form {
+                stream: Some(stream),
+                ..(**form).clone()
+            };
+            anew.form = Some(Arc::new(said));
+            anew.edit(&[])?;
+            return Ok(anew);
+        }
+        if !stream && anew.pointer("/stream_options").is_some() {
+            anew.edit(&edit::remove(&anew.bytes, &["stream_options".into()])?)?;
+        }
+        let said = if stream { "true" } else { "false" };
+        anew.edit(&edit::set(&anew.bytes, &["stream".into()], said)?)?;
+        Ok(anew)
+    }
+
     /// The body for a provider: another model name if it differs, and, if `ask_usage`, the option that makes a streamed
     /// generation end with its usage, unless the caller asked. Every other byte is as it is here.
     pub fn outbound(&self, model: &str, ask_usage: bool) -> Outbound {

@@ -3,9 +3,9 @@
 use penstock_llm::model::{CacheMarks, ReasoningField, ReasoningSupport};
 
 use crate::startup::check::Checker;
-use crate::startup::files::{self, MarksOf, MaxTokensField, Reasoning, ReasoningBack};
+use crate::startup::files::{self, MarksOf, MaxTokensField, Reasoning, ReasoningBack, Streams};
 use crate::startup::shape::Field;
-use crate::state::facts::Facts;
+use crate::state::facts::{Facts, Streaming};
 
 /// More tokens than any model writes are a mistake.
 const MOST_TOKENS: u64 = 10_000_000;
@@ -42,6 +42,11 @@ impl Checker<'_> {
             cache_points: file.cache_points.value,
             structured_output: file.structured_output.value,
             system_anywhere: file.system_anywhere.value,
+            streaming: file.streaming.value.map(|how| match how {
+                Streams::AsAsked => Streaming::AsAsked,
+                Streams::Always => Streaming::Always,
+                Streams::Never => Streaming::Never,
+            }),
         }
     }
 
