@@ -1,5 +1,5 @@
-// The OpenAI SDK gets every recorded answer of providers that speak another dialect, the Anthropic SDK every one of
-// those that speak OpenAI's, whole and streamed.
+// The OpenAI SDK gets every recorded answer of providers that speak another dialect, as chat completions and as
+// responses, the Anthropic SDK every one of those that speak OpenAI's, whole and streamed.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PATIENCE_MS } from './running.mjs';
@@ -44,6 +44,42 @@ async function throughOpenAI(stand, name, stream) {
   };
 }
 
+/** The response that ends a stream; the helper of the SDK knows no other than a completed one. */
+async function lastOf(events) {
+  let last;
+  for await (const event of events) {
+    if (['response.completed', 'response.incomplete'].includes(event.type)) last = event.response;
+  }
+  return last;
+}
+
+async function throughResponses(stand, name, stream) {
+  const client = new OpenAI({ apiKey: KEY, baseURL: `${stand.url}/v1`, maxRetries: 0, timeout: PATIENCE_MS });
+  const tools = schemas(stand.said(name).calls).map(([named, parameters]) => {
+    return { type: 'function', name: named, parameters, strict: false };
+  });
+  const asked = {
+    model: stand.model(name), instructions: SYSTEM, input: TEXT, store: false, ...(tools.length > 0 && { tools }),
+  };
+  const answer = stream
+    ? await lastOf(await client.responses.create({ ...asked, stream: true }))
+    : await client.responses.create(asked);
+  const { output, usage } = answer;
+  const parts = output.flatMap((item) => (item.type === 'message' ? item.content : []));
+  const calls = output.filter((item) => item.type === 'function_call');
+  const why = { max_output_tokens: 'length', content_filter: 'content_filter' };
+  const finish = answer.status === 'incomplete' ? why[answer.incomplete_details.reason] : 'stop';
+  return {
+    text: parts.map((part) => part.text ?? '').join(''),
+    calls: calls.map((call) => [call.name, JSON.parse(call.arguments)]),
+    finish: finish === 'stop' && calls.length > 0 ? 'tool_calls' : finish,
+    // Null where nobody counted.
+    input: usage?.input_tokens,
+    output: usage?.output_tokens,
+    cached: usage?.input_tokens_details.cached_tokens,
+  };
+}
+
 async function throughAnthropic(stand, name, stream) {
   const client = new Anthropic({ apiKey: KEY, baseURL: stand.url, maxRetries: 0, timeout: PATIENCE_MS });
   const tools = schemas(stand.said(name).calls).map(([named, schema]) => ({ name: named, input_schema: schema }));
@@ -65,8 +101,8 @@ async function throughAnthropic(stand, name, stream) {
 }
 
 const SDKS = [
-  // Responses have a client of their own
-  ['openai', throughOpenAI, (answer) => !['openai.chat', 'openai.responses'].includes(answer.api)],
+  ['openai', throughOpenAI, (answer) => answer.api !== 'openai.chat'],
+  ['responses', throughResponses, (answer) => answer.api !== 'openai.responses'],
   ['anthropic', throughAnthropic, (answer) => answer.api === 'openai.chat'],
 ];
 

@@ -11,6 +11,7 @@ import { ROOT } from './sdk.mjs';
 const PROVIDERS = [
   ['anthropic', 'anthropic.messages', '/anthropic/v1', 'anthropic-messages', 'x-api-key'],
   ['openai', 'openai.chat', '/openai/v1', 'openai-chat'],
+  ['responses', 'openai.responses', '/openai/v1', 'openai-responses'],
   ['gemini', 'gemini.generate', '/gemini/v1beta', 'gemini', 'x-goog-api-key'],
   ['bedrock', 'bedrock.converse', '/bedrock', 'bedrock-converse'],
   ['cohere', 'cohere.chat_v2', '/cohere/v2', 'cohere'],

@@ -1,5 +1,5 @@
-"""Agent frameworks over the OpenAI dialect, in front of providers that speak another: a loop with a tool, structured
-output, streams."""
+"""Agent frameworks over chat completions and over responses, in front of providers that speak another dialect: a loop
+with a tool, structured output, streams."""
 
 import json
 
@@ -9,7 +9,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from replay_stand import model
 from running import KEY
@@ -67,13 +67,26 @@ def loop(request):
     return recordings()[first], name, recordings()[second]
 
 
-def langchain_model(stand, *answers) -> ChatOpenAI:
-    return ChatOpenAI(model=model(*answers), base_url=f"{stand.url}/v1", api_key=KEY, max_retries=0, stream_usage=True)
+@pytest.fixture(params=["chat", "responses"])
+def frameworks(request, replay_stand):
+    return Frameworks(replay_stand, request.param == "responses")
 
 
-def pydantic_model(stand, *answers) -> OpenAIChatModel:
-    provider = OpenAIProvider(base_url=f"{stand.url}/v1", api_key=KEY)
-    return OpenAIChatModel(model(*answers), provider=provider)
+class Frameworks:
+    """The models of both, over one of the APIs. Where nobody keeps the answers, they are sent back whole."""
+
+    def __init__(self, stand, responses: bool):
+        self.stand, self.responses = stand, responses
+
+    def langchain(self, *answers) -> ChatOpenAI:
+        options = {"use_responses_api": True, "store": False} if self.responses else {"stream_usage": True}
+        url = f"{self.stand.url}/v1"
+        return ChatOpenAI(model=model(*answers), base_url=url, api_key=KEY, max_retries=0, **options)
+
+    def pydantic(self, *answers) -> OpenAIChatModel | OpenAIResponsesModel:
+        provider = OpenAIProvider(base_url=f"{self.stand.url}/v1", api_key=KEY)
+        kind = OpenAIResponsesModel if self.responses else OpenAIChatModel
+        return kind(model(*answers), provider=provider)
 
 
 def check_loop(stand, first, name: str, result: str) -> None:
@@ -93,7 +106,7 @@ def json_or_text(text: str):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_langchain_agent_uses_its_tool(replay_stand, loop, stream):
+def test_a_langchain_agent_uses_its_tool(replay_stand, frameworks, loop, stream):
     first, name, second = loop
     seen = []
 
@@ -103,7 +116,7 @@ def test_a_langchain_agent_uses_its_tool(replay_stand, loop, stream):
         seen.append(country)
         return f"Told of {country}."
 
-    agent = create_agent(langchain_model(replay_stand, first, second), [answer])
+    agent = create_agent(frameworks.langchain(first, second), [answer])
     asked = {"messages": [{"role": "user", "content": QUESTION}]}
     if stream:
         pieces = list(agent.stream(asked, stream_mode="messages"))
@@ -118,7 +131,7 @@ def test_a_langchain_agent_uses_its_tool(replay_stand, loop, stream):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_pydantic_ai_agent_uses_its_tool(replay_stand, loop, stream):
+def test_a_pydantic_ai_agent_uses_its_tool(replay_stand, frameworks, loop, stream):
     first, name, second = loop
     seen = []
 
@@ -127,7 +140,7 @@ def test_a_pydantic_ai_agent_uses_its_tool(replay_stand, loop, stream):
         seen.append(country)
         return f"Told of {country}."
 
-    agent = Agent(pydantic_model(replay_stand, first, second))
+    agent = Agent(frameworks.pydantic(first, second))
     agent.tool_plain(answer, name=name)
     if stream:
         run = agent.run_stream_sync(QUESTION)
@@ -142,18 +155,18 @@ def test_a_pydantic_ai_agent_uses_its_tool(replay_stand, loop, stream):
 
 
 @pytest.mark.parametrize("provider", STRUCTURED)
-def test_langchain_gets_an_object(replay_stand, provider):
+def test_langchain_gets_an_object(replay_stand, frameworks, provider):
     recording, shape = recordings()[STRUCTURED[provider]], SHAPES[provider]
-    asking = langchain_model(replay_stand, recording).with_structured_output(shape, method="json_schema")
+    asking = frameworks.langchain(recording).with_structured_output(shape, method="json_schema")
     assert asking.invoke(QUESTION) == shape.model_validate_json(said(recording).text)
     asked, _ = replay_stand.settle()
     assert heard(recording.api, asked.body).fields == sorted(shape.model_fields)
 
 
 @pytest.mark.parametrize("provider", STRUCTURED)
-def test_pydantic_ai_gets_an_object(replay_stand, provider):
+def test_pydantic_ai_gets_an_object(replay_stand, frameworks, provider):
     recording, shape = recordings()[STRUCTURED[provider]], SHAPES[provider]
-    agent = Agent(pydantic_model(replay_stand, recording), output_type=NativeOutput(shape))
+    agent = Agent(frameworks.pydantic(recording), output_type=NativeOutput(shape))
     assert agent.run_sync(QUESTION).output == shape.model_validate_json(said(recording).text)
     asked, _ = replay_stand.settle()
     assert heard(recording.api, asked.body).fields == sorted(shape.model_fields)

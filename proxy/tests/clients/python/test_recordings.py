@@ -36,8 +36,8 @@ def ask_for(recording: Recording, stream: bool) -> Ask:
 
 # The dialect of each SDK.
 SPOKEN = {
-    "openai": "openai.chat", "anthropic": "anthropic.messages", "google-genai": "gemini.generate",
-    "boto3": "bedrock.converse",
+    "openai": "openai.chat", "openai-responses": "openai.responses", "anthropic": "anthropic.messages",
+    "google-genai": "gemini.generate", "boto3": "bedrock.converse",
 }
 
 

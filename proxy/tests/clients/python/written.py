@@ -18,6 +18,19 @@ def answers_with(text: str) -> dict:
             "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
         },
+        "openai.responses": {
+            "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "gpt", "error": None,
+            "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True,
+            "temperature": 1.0, "top_p": 1.0, "tool_choice": "auto", "tools": [],
+            "output": [{
+                "id": "msg_1", "type": "message", "status": "completed", "role": "assistant",
+                "content": [{"type": "output_text", "text": text, "annotations": []}],
+            }],
+            "usage": {
+                "input_tokens": 3, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 2,
+                "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 5,
+            },
+        },
         "gemini.generate": {
             "candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP"}],
             "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5},

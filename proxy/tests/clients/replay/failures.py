@@ -54,6 +54,8 @@ def event(api: str) -> bytes:
         return wire.sse(told(api, 529), "error")
     if api.startswith("bedrock"):
         return wire.aws_event("serviceUnavailableException", told(api, 503), kind="exception")
+    if api == "openai.responses":
+        return wire.sse({"type": "error", "sequence_number": 9, **told(api, 503)}, "error")
     if api.startswith("cohere"):
         ended = {"type": "message-end", "delta": {"error": MESSAGE, "finish_reason": "ERROR"}}
         return wire.sse(ended, "message-end")

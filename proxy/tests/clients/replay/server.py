@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from . import failures, wire
 from .heard import heard
+from .kept import Kept, whole
 from .recordings import Recording, recordings
 from .said import READERS, said
 from .streams import STREAMS
@@ -51,9 +52,15 @@ class Asked:
     # complete, or disconnected.
     ending: str | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the caller may want to come back to the answer."""
+        return self.api == "openai.responses" and self.body.get("store") is not False
+
     def shown(self) -> dict:
         """For the tests of Node: with what was heard of it, where it asks for a generation."""
-        return asdict(self) | ({"heard": asdict(heard(self.api, self.body))} if self.api in READERS else {})
+        asks = self.api in READERS and self.body
+        return asdict(self) | ({"heard": asdict(heard(self.api, self.body))} if asks else {})
 
 
 @dataclass
@@ -84,7 +91,7 @@ class Replay:
 
     def __init__(self, port: int = 0, more: list = ()):
         self.recordings = {**recordings(), **{one.name: one for one in more}}
-        self.lock, self.requests = threading.Lock(), []
+        self.lock, self.requests, self.kept = threading.Lock(), [], Kept()
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.replay = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -116,7 +123,19 @@ class Replay:
         recording = self.recordings.get(name)
         if recording is None or recording.api != asked.api:
             return Answer(404, "application/json", [failures.body(asked.api, 404)])
-        return limited(replayed(recording, asked.stream), asked.api, wishes.options)
+        answer = limited(replayed(recording, asked.stream), asked.api, wishes.options)
+        if asked.is_kept and not asked.stream and not recording.is_stream and answer.status == 200:
+            answer.parts = [whole(recording.body, asked.body, self.kept)]
+        return answer
+
+    def page(self, method: str, asked: Asked) -> Answer:
+        """One of those about an answer that is kept."""
+        shown = self.kept.page(method, asked.path)
+        if shown is None:
+            return Answer(404, "application/json", [failures.body(asked.api, 404)])
+        if isinstance(shown, list):
+            return Answer(200, "text/event-stream", shown)
+        return Answer(200, "application/json", [json.dumps(shown, ensure_ascii=False).encode()])
 
 
 def replayed(recording: Recording, stream: bool) -> Answer:
@@ -176,6 +195,8 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        if not self.path.startswith("/__replay"):
+            return self.send_page()
         if self.path.endswith("/answers"):
             shown = {name: shown_answer(one) for name, one in self.replay.recordings.items() if one.api in READERS}
         else:
@@ -184,12 +205,16 @@ class Handler(BaseHTTPRequestHandler):
         self.send_whole(200, "application/json", json.dumps(shown).encode())
 
     def do_DELETE(self) -> None:
+        if not self.path.startswith("/__replay"):
+            return self.send_page()
         self.replay.take()
         self.send_whole(200, "application/json", b"{}")
 
     def do_POST(self) -> None:
         body = self.read_body()
         asked = self.asked(body)
+        if self.path.endswith("/cancel"):
+            return self.send_page()
         if asked is None:
             return self.send_whole(404, "text/plain", f"no page {self.path}".encode())
         self.replay.keep(asked)
@@ -200,6 +225,12 @@ class Handler(BaseHTTPRequestHandler):
             asked.ending = "complete"
         except (BrokenPipeError, ConnectionResetError):
             asked.ending, self.close_connection = "disconnected", True
+
+    def send_page(self) -> None:
+        asked = Asked(self.path, dict(self.headers), {}, "openai.responses", "", "stream=true" in self.path)
+        self.replay.keep(asked)
+        self.send(self.replay.page(self.command, asked))
+        asked.ending = "complete"
 
     @property
     def replay(self) -> Replay:

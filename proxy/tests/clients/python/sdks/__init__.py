@@ -5,10 +5,11 @@ asks again, as an agent does. It says which class of error an application catche
 stream (`in_stream`).
 """
 
-from . import anthropic_sdk, boto3_sdk, google_sdk, openai_sdk
+from . import anthropic_sdk, boto3_sdk, google_sdk, openai_sdk, responses_sdk
 
 CALLERS = {
     "openai": openai_sdk.Caller,
+    "openai-responses": responses_sdk.Caller,
     "anthropic": anthropic_sdk.Caller,
     "google-genai": google_sdk.Caller,
     "boto3": boto3_sdk.Caller,
