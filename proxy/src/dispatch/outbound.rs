@@ -11,6 +11,7 @@ use crate::dispatch::outgoing::{Outgoing, OutgoingBody};
 use crate::dispatch::upstream::{self, Upstream, Upstreams};
 use crate::state::answer::{Interrupted, Source};
 use crate::state::facts::Facts;
+use crate::state::parameters::Parameters;
 use crate::state::snapshot::{Auth, Betas, MediaTaken, Provider, Timeouts, Trust};
 
 /// Connections for plugins. None is shared with providers: what a plugin does to its own cannot meet a caller's.
@@ -71,6 +72,7 @@ fn service(call: &OutboundCall) -> (Provider, Timeouts) {
         credentials: Vec::new(),
         auth: Auth::None,
         usage_option: false,
+        parameters: Parameters::default(),
         headers: Vec::new(),
         http2: false,
         trust: Trust {

@@ -19,6 +19,7 @@ use crate::exchange::{Exchange, Spoken, Terms};
 use crate::fault::{Fault, Result};
 use crate::state::answer::{Pair, Rewording, Translation};
 use crate::state::media::Want;
+use crate::state::parameters::Body;
 use crate::state::secret::Secret;
 use crate::state::signatures::{self, Vault};
 use crate::state::snapshot::{Auth, Proof, Provider};
@@ -123,7 +124,10 @@ fn with_betas(
     match exchange.admitted.call.as_ref().map(|call| &call.body) {
         Some(CallBody::Json(request)) => read_call(exchange, step, terms, request, (vault, adapted), wants),
         Some(CallBody::Raw(body)) => match (&exchange.accepted.spoken, exchange.accepted.page) {
-            (Some(spoken), _) => Ok(Some((spoken_call(exchange, step, spoken, body)?, terms))),
+            (Some(spoken), _) => {
+                let outgoing = spoken_call(exchange, step, spoken, body)?;
+                Ok(Some((under_rules(outgoing, step, body_of(spoken))?, terms)))
+            }
             (None, Some(page)) => Ok(Some((named_call(exchange, step, page, body)?, terms))),
             (None, None) => Ok(Some((raw_call(exchange, step, body)?, terms))),
         },
@@ -161,10 +165,15 @@ fn read_call(
         }
     }
     if operation == Operation::Embeddings {
-        return Ok(Some((embeddings_call(exchange, step, request)?, terms)));
+        let outgoing = embeddings_call(exchange, step, request)?;
+        return Ok(Some((under_rules(outgoing, step, Body::Embeddings)?, terms)));
     }
     let ask_usage = provider.usage_option && request.stream() && operation.generates();
-    let outbound = request.outbound(&step.planned.model, ask_usage);
+    let model = &step.planned.model;
+    let (outbound, dropped) = match provider.parameters.rules(Body::of(operation, speaks)) {
+        Some(rules) => request.outbound_under(rules, model, ask_usage)?,
+        None => (request.outbound(model, ask_usage), Vec::new()),
+    };
     let terms = Terms {
         hide_usage: outbound.usage_added,
         ..terms
@@ -183,7 +192,7 @@ fn read_call(
         translation: None,
         rewording: None,
         more: Vec::new(),
-        dropped: Vec::new(),
+        dropped,
     };
     Ok(Some((outgoing, terms)))
 }
@@ -355,6 +364,33 @@ fn whole_call(exchange: &Exchange, step: &Step, page: &str, body: OutgoingBody) 
     })
 }
 
+/// A call of embeddings or reranking under its provider's rules.
+fn under_rules(mut outgoing: Outgoing, step: &Step, kind: Body) -> Result<Outgoing> {
+    let Some(rules) = step.planned.target.provider.parameters.rules(kind) else {
+        return Ok(outgoing);
+    };
+    let Outgoing {
+        body, more, dropped, ..
+    } = &mut outgoing;
+    for body in std::iter::once(body).chain(more.iter_mut().map(|one| &mut one.body)) {
+        let mut bytes = body.to_bytes().to_vec();
+        for told in rules.apply(&mut bytes)? {
+            if !dropped.contains(&told) {
+                dropped.push(told);
+            }
+        }
+        *body = OutgoingBody::Plain(bytes.into());
+    }
+    Ok(outgoing)
+}
+
+fn body_of(spoken: &Spoken) -> Body {
+    match spoken {
+        Spoken::Rerank(_) => Body::Rerank,
+        Spoken::Embed { .. } => Body::Embeddings,
+    }
+}
+
 /// The path of a call that goes on in the caller's own dialect.
 fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Request) -> String {
     match operation {
@@ -395,7 +431,12 @@ fn translated_call(
     };
     let writer = Writer::of(speaks, adapted.map(|adapted| &**adapted))?;
     let made = translate::translated(request, target, model, writer, from_caller, means, wants)?;
-    let Some(made) = made else { return Ok(None) };
+    let Some(mut made) = made else { return Ok(None) };
+    // what an adapter writes, it writes for its provider
+    let rules = target.provider.parameters.rules(Body::Generation(speaks));
+    if let (Some(rules), None) = (rules, adapted) {
+        made.dropped.extend(rules.apply(&mut made.bytes)?);
+    }
     let json = HeaderValue::from_static("application/json");
     let mut headers = match adapted {
         // it says itself what its API demands

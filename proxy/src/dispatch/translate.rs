@@ -230,6 +230,7 @@ fn facts<'m>(target: &Target, model: &'m str, to: Writer<'_>, may_fetch: bool) -
     target.facts.told_to(ModelTarget {
         maker: maker(house, model),
         fetches_urls: target.fetches_urls().unwrap_or(usual),
+        ask_usage: target.provider.usage_option,
         ..ModelTarget::new(model)
     })
 }

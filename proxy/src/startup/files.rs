@@ -392,6 +392,9 @@ pub struct Provider {
     pub optional: Field<bool>,
     /// Whether it takes `stream_options.include_usage`, which streams are metered by. Default true.
     pub usage_option: Field<bool>,
+    /// Fields that it takes otherwise than its dialects say. What is dropped, renamed or bounded is named to the caller in
+    /// `x-penstock-dropped`.
+    pub parameters: List<ParameterRule>,
     /// Added to every request. A value may be `env:NAME` or `file:path`.
     pub headers: Field<Entries<String>>,
     /// Whether HTTP/2 is offered to it. Default false: one connection for one request is the faster way.
@@ -416,6 +419,29 @@ pub enum Auth {
     Bearer,
     None,
     Header(String),
+}
+
+/// What becomes of one field of a body: exactly one of `drop`, `rename`, `clamp`, `default`, each with a field's path such
+/// as `logit_bias`, `response_format.json_schema.strict` or `messages[].name`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParameterRule {
+    /// It is left out.
+    pub drop: Field<String>,
+    /// It goes under the name `to`, in the same object.
+    pub rename: Field<String>,
+    pub to: Field<String>,
+    /// A number that is brought to `least` or `most`.
+    pub clamp: Field<String>,
+    pub least: Field<f64>,
+    pub most: Field<f64>,
+    /// It is added with this `value` where it is not there.
+    pub default: Field<String>,
+    pub value: Field<serde_json::Value>,
+    /// The bodies that this is for, as they go to the provider: a dialect's name for its generations, `completions`,
+    /// `embeddings`, `moderations`, `rerank`. Default: generations in the provider's first dialect.
+    #[serde(rename = "in")]
+    pub bodies: List<String>,
 }
 
 #[derive(Default, Deserialize)]

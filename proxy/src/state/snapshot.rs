@@ -15,6 +15,7 @@ use crate::state::facts::{Facts, Streaming};
 use crate::state::health::HealthHandle;
 use crate::state::identity::Identity;
 use crate::state::meters::Meters;
+use crate::state::parameters::Parameters;
 use crate::state::scrub::scrub;
 use crate::state::secret::{KeyHash, Secret};
 
@@ -433,6 +434,8 @@ pub struct Provider {
     pub auth: Auth,
     /// Whether it takes `stream_options.include_usage`.
     pub usage_option: bool,
+    /// What becomes of fields that it takes otherwise than its dialects say.
+    pub parameters: Parameters,
     /// Headers added to every request.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     pub http2: bool,

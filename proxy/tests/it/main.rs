@@ -22,6 +22,7 @@ mod limits;
 mod matrix;
 mod media;
 mod named;
+mod parameters;
 mod plugins;
 mod raw;
 mod realtime;

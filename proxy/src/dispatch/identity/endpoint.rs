@@ -15,6 +15,7 @@ use crate::state::answer::Source;
 use crate::state::clock::Clock;
 use crate::state::identity::Settings;
 use crate::state::lease::Unavailable;
+use crate::state::parameters::Parameters;
 use crate::state::snapshot::{Auth, MediaTaken, Provider, Timeouts, Trust};
 
 /// A token with all that is said around it; the longest are a few kilobytes.
@@ -153,6 +154,7 @@ impl Way {
             credentials: Vec::new(),
             auth: Auth::None,
             usage_option: false,
+            parameters: Parameters::default(),
             headers: Vec::new(),
             http2: false,
             trust,

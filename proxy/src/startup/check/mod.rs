@@ -8,6 +8,7 @@ mod grants;
 mod identities;
 mod listening;
 mod models;
+mod parameters;
 mod plugins;
 mod providers;
 mod tunnel;

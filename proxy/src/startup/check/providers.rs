@@ -8,6 +8,7 @@ use penstock_llm::model::Dialect;
 use penstock_llm::{embed, rerank};
 
 use crate::startup::certificates;
+use crate::startup::check::parameters::parameters;
 use crate::startup::check::url::Url;
 use crate::startup::check::{Checker, NAME_RULE, is_name};
 use crate::startup::files::{self, List};
@@ -16,6 +17,7 @@ use crate::startup::secrets::{Missing, Reference};
 use crate::startup::shape::{Entries, Field};
 use crate::state::health::HealthHandle;
 use crate::state::identity::Cloud;
+use crate::state::parameters::Parameters;
 use crate::state::secret::Secret;
 use crate::state::snapshot::{Auth, Betas, Credential, MediaTaken, Proof, Provider, Timeouts, Trust};
 
@@ -148,6 +150,8 @@ impl Checker<'_> {
         let rerank = self.rerank(&file.rerank, &dialects);
         let betas = Self::betas(&file.betas);
         let facts = self.facts(&file.facts);
+        let first = dialects.first().copied().unwrap_or(Dialect::OpenAiChat);
+        let parameters = parameters(&file.parameters, first, self.findings);
         let what = format!("`base_url` of provider `{name}`");
         let base_url = self.required(&file.base_url, owner, &what, "such as https://api.openai.com/v1")?;
         let url = self.url(base_url, file.base_url.mark)?;
@@ -180,6 +184,7 @@ impl Checker<'_> {
             credentials: Vec::new(),
             auth,
             usage_option: file.usage_option.value.unwrap_or(true),
+            parameters: Parameters::new(&parameters),
             media: MediaTaken {
                 fetches_urls: file.fetches_urls.value,
                 reads_documents: file.reads_documents.value,

@@ -188,7 +188,8 @@ fn stream(request: &Request<'_>, target: &Target<'_>, body: &mut Object<'_>) {
     body.bool("stream", true);
     let own = request.dialect == Dialect::OpenAiChat;
     let others = crate::model::extra(&request.extras, "stream_options").filter(|_| own);
-    let usage = target.ask_usage || request.stream_usage;
+    // a caller of a dialect that always tells it is no reason to use an option that the provider does not take
+    let usage = target.ask_usage || (own && request.stream_usage);
     if !usage && others.is_none() {
         return;
     }
