@@ -35,7 +35,13 @@ const LONGEST_URL: usize = 8 << 10;
 pub struct Fetcher {
     /// Made with the first fetch: it reads the system's certificates.
     upstreams: OnceLock<Arc<Upstreams>>,
-    places: OnceLock<Semaphore>,
+    places: Places,
+}
+
+/// Places for fetches that are under way: as many as the configuration of the latest says.
+struct Places {
+    free: Semaphore,
+    many: AtomicUsize,
 }
 
 /// One of a call's fetches, when it is over.
@@ -115,8 +121,8 @@ impl Fetcher {
         call: &Call<'_>,
         held: &mut Option<Held>,
     ) -> Result<Fetched, NotFetched> {
-        let places = self.places.get_or_init(|| Semaphore::new(call.terms.at_once));
-        let _place = places.acquire().await.map_err(|_| NotFetched::OutOfTime)?;
+        let place = self.places.of(call.terms.at_once).acquire().await;
+        let _place = place.map_err(|_| NotFetched::OutOfTime)?;
         for _ in 0..=call.terms.redirects {
             let from = self.open(&url, call.terms).await?;
             match from.status() {
@@ -147,6 +153,35 @@ impl Fetcher {
             HttpError::Unreachable => NotFetched::Unreachable,
             _ => NotFetched::BrokenOff,
         })
+    }
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            free: Semaphore::new(0),
+            many: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Places {
+    /// The places, `wanted` in all. Where they get fewer, those that are taken go as soon as a later fetch finds them free.
+    fn of(&self, wanted: usize) -> &Semaphore {
+        let now = self.many.load(Ordering::Relaxed);
+        if wanted > now {
+            let grown = self
+                .many
+                .compare_exchange(now, wanted, Ordering::Relaxed, Ordering::Relaxed);
+            // whoever else changed it has added places of its own
+            if grown.is_ok() {
+                self.free.add_permits(wanted - now);
+            }
+        } else if wanted < now {
+            let gone = self.free.forget_permits(now - wanted);
+            self.many.fetch_sub(gone, Ordering::Relaxed);
+        }
+        &self.free
     }
 }
 
@@ -385,5 +420,21 @@ mod tests {
         );
         assert_eq!(of("https://a.test/b/"), None);
         assert_eq!(of("https://a.test/token"), None);
+    }
+
+    #[test]
+    fn places_follow_a_change_of_the_configuration_up_and_down() {
+        let places = Places::default();
+        let first = places.of(2).try_acquire();
+        let second = places.of(2).try_acquire();
+        assert!(first.is_ok() && second.is_ok());
+        assert!(places.of(2).try_acquire().is_err());
+        let third = places.of(3).try_acquire();
+        assert!(third.is_ok() && places.of(3).try_acquire().is_err());
+        // those that are taken stay taken until they are given back
+        assert!(places.of(1).try_acquire().is_err());
+        drop((first, second, third));
+        let only = places.of(1).try_acquire();
+        assert!(only.is_ok() && places.of(1).try_acquire().is_err());
     }
 }
