@@ -13,14 +13,15 @@ pub enum Spoken {
     Gemini,
     Converse,
     Cohere,
+    Responses,
 }
 
-use Spoken::{Chat, Cohere, Converse, Gemini, Messages};
+use Spoken::{Chat, Cohere, Converse, Gemini, Messages, Responses};
 
 /// One event of a stream, framed.
 type Event = Vec<u8>;
 
-pub const ALL: [Spoken; 5] = [Chat, Messages, Gemini, Converse, Cohere];
+pub const ALL: [Spoken; 6] = [Chat, Messages, Gemini, Converse, Cohere, Responses];
 
 /// What the gateway may say of a call: all that a caller looks at.
 #[derive(Debug, Default, PartialEq)]
@@ -46,6 +47,7 @@ impl Spoken {
             Gemini => "gemini",
             Converse => "bedrock-converse",
             Cohere => "cohere",
+            Responses => "openai-responses",
         }
     }
 
@@ -64,6 +66,10 @@ impl Spoken {
             Cohere => (
                 "/v2/chat",
                 format!(r#"{{"model":"m","stream":{streams},"messages":{messages}}}"#),
+            ),
+            Responses => (
+                "/v1/responses",
+                format!(r#"{{"model":"m","stream":{streams},"input":{messages}}}"#),
             ),
             Gemini => {
                 let path = match streams {
@@ -107,6 +113,7 @@ impl Spoken {
             Cohere => format!(
                 r#"{{"id":"c","finish_reason":"COMPLETE","message":{{"role":"assistant","content":[{{"type":"text","text":"{text}"}}]}},"usage":{{"billed_units":{{"input_tokens":10,"output_tokens":4}},"tokens":{{"input_tokens":10,"output_tokens":4}}}}}}"#
             ),
+            Responses => response("completed", &text),
         }
     }
 
@@ -209,13 +216,36 @@ impl Spoken {
                     ),
                 ],
             ),
+            Responses => (
+                vec![
+                    typed(&format!(
+                        r#"{{"type":"response.created","response":{}}}"#,
+                        response("in_progress", "")
+                    )),
+                    typed(
+                        r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"message","id":"i","status":"in_progress","role":"assistant","content":[]}}"#,
+                    ),
+                    typed(
+                        r#"{"type":"response.content_part.added","item_id":"i","output_index":0,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}}"#,
+                    ),
+                ],
+                texts(&|text| {
+                    typed(&format!(
+                        r#"{{"type":"response.output_text.delta","item_id":"i","output_index":0,"content_index":0,"delta":"{text}"}}"#
+                    ))
+                }),
+                vec![typed(&format!(
+                    r#"{{"type":"response.completed","response":{}}}"#,
+                    response("completed", &SAID.concat())
+                ))],
+            ),
         }
     }
 
     /// A provider's error, as the body of an answer; `Overloaded` is in its words.
     pub fn error(self) -> &'static str {
         match self {
-            Chat => {
+            Chat | Responses => {
                 r#"{"error":{"message":"Overloaded, sorry","type":"server_error","param":null,"code":null}}"#
             }
             Messages => {
@@ -231,6 +261,9 @@ impl Spoken {
         Some(match self {
             Chat | Gemini => sse(self.error()),
             Messages => typed(self.error()),
+            Responses => typed(
+                r#"{"type":"error","sequence_number":9,"error":{"message":"Overloaded, sorry","type":"server_error","param":null,"code":null}}"#,
+            ),
             Converse => {
                 let mut out = Vec::new();
                 write_exception("serviceUnavailableException", self.error().as_bytes(), &mut out)
@@ -249,6 +282,7 @@ impl Spoken {
             Gemini => ("/candidates/0/content/parts/0/text", "/candidates/0/finishReason"),
             Converse => ("/output/message/content/0/text", "/stopReason"),
             Cohere => ("/message/content/0/text", "/finish_reason"),
+            Responses => ("/output/0/content/0/text", "/output/0/role"),
         };
         let at = |place| answer.pointer(place).and_then(Value::as_str);
         Heard {
@@ -263,7 +297,7 @@ impl Spoken {
         let at = |place: &str| error.pointer(place).and_then(Value::as_str).map(str::to_owned);
         match self {
             // a code may be null
-            Chat => at("/error/type")
+            Chat | Responses => at("/error/type")
                 .and(error.pointer("/error/code"))
                 .and_then(|_| at("/error/message")),
             Messages => (error["type"] == "error").then(|| at("/error/type").and(at("/error/message")))?,
@@ -297,6 +331,7 @@ impl Spoken {
                 Messages => at("/delta/text"),
                 Gemini => at("/candidates/0/content/parts/0/text"),
                 Cohere => at("/delta/message/content/text").filter(|_| event["type"] == "content-delta"),
+                Responses => at("/delta").filter(|_| event["type"] == "response.output_text.delta"),
                 Converse => None,
             };
             heard.text.push_str(text.unwrap_or_default());
@@ -304,6 +339,7 @@ impl Spoken {
                 Messages => event["type"] == "message_stop",
                 Gemini => at("/candidates/0/finishReason").is_some(),
                 Cohere => event["type"] == "message-end" && event.pointer("/delta/error").is_none(),
+                Responses => event["type"] == "response.completed",
                 Chat | Converse => false,
             };
             let error = match self {
@@ -339,6 +375,22 @@ fn heard_in_messages(stream: &[u8]) -> Heard {
 
 fn sse(data: &str) -> Vec<u8> {
     format!("data: {data}\n\n").into_bytes()
+}
+
+/// A response; empty where it says nothing yet.
+fn response(status: &str, text: &str) -> String {
+    let (output, usage) = match text {
+        "" => (String::new(), "null"),
+        text => (
+            format!(
+                r#"{{"type":"message","id":"i","status":"completed","role":"assistant","content":[{{"type":"output_text","text":"{text}","annotations":[]}}]}}"#
+            ),
+            r#"{"input_tokens":10,"output_tokens":4,"total_tokens":14}"#,
+        ),
+    };
+    format!(
+        r#"{{"id":"r","object":"response","created_at":1,"status":"{status}","error":null,"model":"m","output":[{output}],"usage":{usage}}}"#
+    )
 }
 
 /// With the event's name, as its data says it.
