@@ -31,46 +31,59 @@ pub struct Read {
 
 /// A row's page under `/v1/files/`; none where the rest of the path is no page.
 pub fn file(rest: &str) -> Option<Stored> {
-    match rest.split_once('/') {
-        None => Some(Stored::File(percent_decoded(rest))),
-        Some((id, "content")) if !id.is_empty() => Some(Stored::Content(percent_decoded(id))),
-        Some(_) => None,
+    match parts(rest)? {
+        (id, None) => Some(Stored::File(id)),
+        (id, Some("content")) => Some(Stored::Content(id)),
+        _ => None,
     }
 }
 
 pub fn deleted_file(rest: &str) -> Option<Stored> {
-    (!rest.contains('/')).then(|| Stored::DeleteFile(percent_decoded(rest)))
+    alone(rest).map(Stored::DeleteFile)
 }
 
 pub fn batch(rest: &str) -> Option<Stored> {
-    (!rest.contains('/')).then(|| Stored::Batch(percent_decoded(rest)))
+    alone(rest).map(Stored::Batch)
 }
 
 pub fn cancelled_batch(rest: &str) -> Option<Stored> {
-    let id = rest
-        .strip_suffix("/cancel")
-        .filter(|id| !id.is_empty() && !id.contains('/'))?;
-    Some(Stored::CancelBatch(percent_decoded(id)))
+    cancelled(rest).map(Stored::CancelBatch)
 }
 
-/// A row's page under `/v1/responses/`.
+/// The same under `/v1/responses/`.
 pub fn response(rest: &str) -> Option<Stored> {
-    match rest.split_once('/') {
-        None => Some(Stored::Response(percent_decoded(rest))),
-        Some((id, "input_items")) if !id.is_empty() => Some(Stored::ResponseItems(percent_decoded(id))),
-        Some(_) => None,
+    match parts(rest)? {
+        (id, None) => Some(Stored::Response(id)),
+        (id, Some("input_items")) => Some(Stored::ResponseItems(id)),
+        _ => None,
     }
 }
 
 pub fn deleted_response(rest: &str) -> Option<Stored> {
-    (!rest.contains('/')).then(|| Stored::DeleteResponse(percent_decoded(rest)))
+    alone(rest).map(Stored::DeleteResponse)
 }
 
 pub fn cancelled_response(rest: &str) -> Option<Stored> {
-    let id = rest
-        .strip_suffix("/cancel")
-        .filter(|id| !id.is_empty() && !id.contains('/'))?;
-    Some(Stored::CancelResponse(percent_decoded(id)))
+    cancelled(rest).map(Stored::CancelResponse)
+}
+
+/// An id, and what is behind it in the path.
+fn parts(rest: &str) -> Option<(String, Option<&str>)> {
+    let (id, page) = match rest.split_once('/') {
+        Some((id, page)) => (id, Some(page)),
+        None => (rest, None),
+    };
+    (!id.is_empty()).then(|| (percent_decoded(id), page))
+}
+
+fn alone(rest: &str) -> Option<String> {
+    let (id, page) = parts(rest)?;
+    page.is_none().then_some(id)
+}
+
+fn cancelled(rest: &str) -> Option<String> {
+    let (id, page) = parts(rest)?;
+    (page == Some("cancel")).then_some(id)
 }
 
 /// Reads a request.
