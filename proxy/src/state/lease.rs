@@ -1,6 +1,8 @@
 //! Something that is valid for a while and got from elsewhere, kept so that those who need it do not wait while there is a
 //! valid one: who has to fetch, who waits for whom, and when the next try may be. It fetches nothing itself.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -53,7 +55,24 @@ impl Unavailable {
     pub fn new(why: impl Into<Arc<str>>) -> Self {
         Self(why.into())
     }
+
+    /// The one that is behind an error of a vendor's client. What the client says of it itself is not repeated: it may
+    /// quote an answer.
+    pub fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
+        let all = std::iter::successors(Some(error), |error| (*error).source());
+        all.filter_map(|error| error.downcast_ref::<Self>())
+            .next()
+            .cloned()
+    }
 }
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Unavailable {}
 
 type Outcome<T> = Result<Arc<Leased<T>>, Unavailable>;
 

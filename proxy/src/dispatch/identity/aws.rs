@@ -1,16 +1,29 @@
-//! Temporary keys of AWS: of a container, an instance, a program, and of STS for a role or a web identity. Which of them,
-//! and what profiles say, was decided when the configuration was read.
+//! Temporary keys of AWS: of STS for a role or a web identity and of an instance by AWS's own clients, of a container and a
+//! program by ours. Which of them, and what profiles say, was decided when the configuration was read.
+//!
+//! The chain of `aws-config` is not used as a whole: it reads the variables of the process and nothing else, finds out with
+//! the first call what the configuration's reader tells at the start, and leaves a `credential_process` that hangs running,
+//! one more with every try. Its client for containers cannot be told an address otherwise than by those variables.
 
+use std::error::Error;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Uri, header};
+use aws_config::imds::Client as MetadataClient;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::{
+    BehaviorVersion, Builder, IdentityCache, ProvideCredentials, Region, StalledStreamProtectionConfig,
+};
+use aws_sdk_sts::{Client as StsClient, Config, types};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use http::{HeaderValue, header};
 use serde::Deserialize;
 
-use crate::dispatch::identity::endpoint::{Ask, Told, Wait, Way};
-use crate::dispatch::identity::oauth;
-use crate::dispatch::identity::sigv4::{self, Scope, Signable};
+use crate::dispatch::identity::endpoint::{Ask, LONGEST_FETCH, Told, USUAL, Wait, Way};
+use crate::dispatch::identity::smithy::{self, Wire};
+use crate::dispatch::identity::{oauth, sigv4};
 use crate::state::clock;
 use crate::state::identity::{Aws, AwsKeys, AwsSource, Role, Token, Written};
 use crate::state::lease::{Leased, Unavailable};
@@ -24,9 +37,6 @@ const NEAR: Wait = Wait {
     connect: Duration::from_secs(1),
     answer: Duration::from_secs(2),
 };
-
-/// The version of STS's interface.
-const STS_VERSION: &str = "2011-06-15";
 
 /// Keys with the time of their end, in milliseconds since 1970.
 struct Given {
@@ -64,14 +74,16 @@ async fn direct(way: &Way, source: &AwsSource, aws: &Aws) -> Result<Given, Unava
             expires_ms: None,
         }),
         AwsSource::WebIdentity { token_file, role } => {
-            let token = written(&Written::File(token_file.clone())).await?;
-            let fields = [("WebIdentityToken", token.expose())];
-            sts(way, role, "AssumeRoleWithWebIdentity", &fields, None).await
+            let token = oauth::token_in(token_file).await?;
+            identified(way, aws, role, &token).await
         }
         AwsSource::Container { url, authorization } => {
             let mut ask = Ask::get(&**url);
             if let Some(authorization) = authorization {
-                let token = written(authorization).await?;
+                let token = match authorization {
+                    Written::Here(token) => token.clone(),
+                    Written::File(path) => oauth::token_in(path).await?,
+                };
                 ask = ask.with(header::AUTHORIZATION, sensitive(token.expose())?);
             }
             document(url, &way.ask(ask).await?)
@@ -86,101 +98,106 @@ async fn direct(way: &Way, source: &AwsSource, aws: &Aws) -> Result<Given, Unava
     }
 }
 
+/// A role that other keys may take on.
 async fn assumed(way: &Way, aws: &Aws, role: &Role, keys: &AwsKeys) -> Result<Given, Unavailable> {
-    let external_id = role.external_id.as_deref().map(|id| ("ExternalId", id));
-    let fields: Vec<(&str, &str)> = external_id.into_iter().collect();
-    let signed_by = Some((&*aws.region, keys));
-    sts(way, role, "AssumeRole", &fields, signed_by).await
+    let config = sts(way, aws, role).credentials_provider(sigv4::credentials(keys));
+    let request = StsClient::from_conf(config.build())
+        .assume_role()
+        .role_arn(&*role.arn)
+        .role_session_name(&*role.session_name)
+        .set_external_id(role.external_id.as_deref().map(str::to_owned))
+        .set_duration_seconds(role.duration_s.and_then(|seconds| seconds.try_into().ok()));
+    let answer = Box::pin(request.send()).await;
+    let answer = answer.map_err(|error| failed(&role.sts_endpoint, &error))?;
+    of_sts(role, answer.credentials())
 }
 
-/// One question to STS, signed where it takes a signature.
-async fn sts(
-    way: &Way,
-    role: &Role,
-    action: &str,
-    more: &[(&str, &str)],
-    signed_by: Option<(&str, &AwsKeys)>,
-) -> Result<Given, Unavailable> {
-    let duration = role.duration_s.map(|seconds| seconds.to_string());
-    let mut fields = vec![
-        ("Action", action),
-        ("Version", STS_VERSION),
-        ("RoleArn", &*role.arn),
-        ("RoleSessionName", &*role.session_name),
-    ];
-    fields.extend(duration.as_deref().map(|seconds| ("DurationSeconds", seconds)));
-    fields.extend_from_slice(more);
-    let mut ask = oauth::form_to(&format!("{}/", role.sts_endpoint), &fields);
-    if let Some((region, keys)) = signed_by {
-        sign(way, &mut ask, region, keys)?;
-    }
-    let url = ask.url.clone();
-    let told = way.ask(ask).await?;
-    let text = String::from_utf8_lossy(&told.body);
-    if told.status != 200 {
-        return Err(refused(&url, told.status, element(&text, "Code")));
-    }
-    let document = || {
-        Some(Document {
-            access_key_id: element(&text, "AccessKeyId")?.to_owned(),
-            secret_access_key: element(&text, "SecretAccessKey")?.to_owned(),
-            token: Some(element(&text, "SessionToken")?.to_owned()),
-            expiration: Some(element(&text, "Expiration")?.to_owned()),
+/// A role that somebody else's token may take on, which is the proof: nothing is signed.
+async fn identified(way: &Way, aws: &Aws, role: &Role, token: &Secret) -> Result<Given, Unavailable> {
+    let request = StsClient::from_conf(sts(way, aws, role).build())
+        .assume_role_with_web_identity()
+        .role_arn(&*role.arn)
+        .role_session_name(&*role.session_name)
+        .web_identity_token(token.expose())
+        .set_duration_seconds(role.duration_s.and_then(|seconds| seconds.try_into().ok()));
+    let answer = Box::pin(request.send()).await;
+    let answer = answer.map_err(|error| failed(&role.sts_endpoint, &error))?;
+    of_sts(role, answer.credentials())
+}
+
+/// AWS's client for STS. It asks once and remembers nothing: when it is time to ask again is the lease's to say.
+fn sts(way: &Way, aws: &Aws, role: &Role) -> Builder {
+    let wire = Wire::new(way, USUAL);
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.region.to_string()))
+        .endpoint_url(&*role.sts_endpoint)
+        .time_source(wire.clone())
+        .http_client(wire)
+        .retry_config(RetryConfig::disabled())
+        .identity_cache(IdentityCache::no_cache())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+}
+
+fn of_sts(role: &Role, answer: Option<&types::Credentials>) -> Result<Given, Unavailable> {
+    let read = |answer: &types::Credentials| {
+        let expires_ms = answer.expiration().to_millis().ok()?.try_into().ok()?;
+        Some(Given {
+            keys: usable(
+                answer.access_key_id(),
+                answer.secret_access_key(),
+                Some(answer.session_token()),
+            )?,
+            expires_ms: Some(expires_ms),
         })
     };
-    document().and_then(given).ok_or_else(|| no_keys(&url))
+    answer.and_then(read).ok_or_else(|| no_keys(&role.sts_endpoint))
 }
 
-fn sign(way: &Way, ask: &mut Ask, region: &str, keys: &AwsKeys) -> Result<(), Unavailable> {
-    let uri: Option<Uri> = ask.url.parse().ok();
-    let host = uri.as_ref().and_then(Uri::authority).map(|host| host.as_str());
-    let host = host.and_then(|host| HeaderValue::from_str(host).ok());
-    let mut headers = ask.headers.clone();
-    headers.extend(host.map(|host| (header::HOST, host)));
-    let signable = Signable {
-        method: ask.method.as_str(),
-        path: uri
-            .as_ref()
-            .and_then(Uri::path_and_query)
-            .map_or("/", |path| path.as_str()),
-        headers: &headers,
-        body: &ask.body,
-    };
-    let scope = Scope {
-        region,
-        service: "sts",
-    };
-    let signed = sigv4::signature(scope, keys, way.clock.now_ms(), signable);
-    let cannot = || Unavailable::new("the request to STS cannot be signed");
-    ask.headers.extend(signed.ok_or_else(cannot)?);
-    Ok(())
-}
-
-/// IMDSv2: a session first, then the name of the role, then its keys.
+/// IMDSv2 by AWS's client: a session first, then the name of the role, then its keys.
 async fn instance(way: &Way, url: &str) -> Result<Given, Unavailable> {
-    const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
-    let ttl = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
-    let ask = Ask {
-        method: http::Method::PUT,
-        wait: NEAR,
-        ..Ask::get(format!("{url}/latest/api/token"))
-    };
-    let session = way.ask(ask.with(ttl, HeaderValue::from_static("21600"))).await?;
-    let session = text(url, &session)?;
-    let get = |path: &str| -> Result<Ask, Unavailable> {
-        let ask = Ask {
-            wait: NEAR,
-            ..Ask::get(format!("{url}{path}"))
-        };
-        let name = HeaderName::from_static("x-aws-ec2-metadata-token");
-        Ok(ask.with(name, sensitive(&session)?))
-    };
-    let roles = text(url, &way.ask(get(ROLES)?).await?)?;
-    let role = roles.lines().next().unwrap_or_default();
-    document(url, &way.ask(get(&format!("{ROLES}{role}"))?).await?)
+    let wire = Wire::new(way, NEAR);
+    let config = ProviderConfig::empty()
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_time_source(wire.clone())
+        .with_http_client(wire)
+        .with_sleep_impl(TokioSleep::new());
+    // its limits, which the wire's come before
+    let client = MetadataClient::builder()
+        .configure(&config)
+        .max_attempts(1)
+        .connect_timeout(LONGEST_FETCH)
+        .read_timeout(LONGEST_FETCH)
+        .operation_attempt_timeout(LONGEST_FETCH)
+        .operation_timeout(LONGEST_FETCH)
+        .endpoint(url)
+        .map_err(|_| no_keys(url))?
+        .build();
+    let provider = ImdsCredentialsProvider::builder()
+        .configure(&config)
+        .imds_client(client)
+        .build();
+    let given = Box::pin(provider.provide_credentials()).await;
+    let given = given.map_err(|error| failed(url, &error))?;
+    let expires = given.expiry().and_then(|end| end.duration_since(UNIX_EPOCH).ok());
+    let keys = usable(
+        given.access_key_id(),
+        given.secret_access_key(),
+        given.session_token(),
+    );
+    Ok(Given {
+        keys: keys.ok_or_else(|| no_keys(url))?,
+        expires_ms: expires.and_then(|end| end.as_millis().try_into().ok()),
+    })
 }
 
-/// `credential_process` of a profile: what it prints is a secret, and what it complains of may quote one.
+/// Of a client's failure, what the wire said of it; else what came was no answer.
+fn failed(url: &str, error: &(dyn Error + 'static)) -> Unavailable {
+    Unavailable::behind(error).unwrap_or_else(|| no_keys(url))
+}
+
+/// `credential_process` of a profile: what it prints is a secret, and what it complains of may quote one. It ends with the
+/// wait for it.
 async fn program(command: &str) -> Result<Given, Unavailable> {
     let mut program = tokio::process::Command::new("sh");
     program.arg("-c").arg(command);
@@ -199,7 +216,7 @@ async fn program(command: &str) -> Result<Given, Unavailable> {
 
 fn document(url: &str, told: &Told) -> Result<Given, Unavailable> {
     if told.status != 200 {
-        return Err(refused(url, told.status, None));
+        return Err(smithy::refused(url, told));
     }
     let document = serde_json::from_slice(&told.body).ok().and_then(given);
     document.ok_or_else(|| no_keys(url))
@@ -211,46 +228,25 @@ fn given(document: Document) -> Option<Given> {
         None => None,
     };
     Some(Given {
-        keys: AwsKeys {
-            access_key_id: oauth::usable(&document.access_key_id)?,
-            secret_access_key: oauth::usable(&document.secret_access_key)?,
-            session_token: match document.token.as_deref() {
-                None | Some("") => None,
-                Some(token) => Some(oauth::usable(token)?),
-            },
-        },
+        keys: usable(
+            &document.access_key_id,
+            &document.secret_access_key,
+            document.token.as_deref(),
+        )?,
         expires_ms,
     })
 }
 
-/// The text of the first element of that name: STS's answers have no attributes, and nothing in a key is escaped.
-fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let (_, rest) = text.split_once(&format!("<{name}>"))?;
-    let (found, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(found.trim())
-}
-
-fn text(url: &str, told: &Told) -> Result<String, Unavailable> {
-    if told.status != 200 {
-        return Err(refused(url, told.status, None));
-    }
-    let text = std::str::from_utf8(&told.body).map(str::trim);
-    text.ok()
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
-        .ok_or_else(|| no_keys(url))
-}
-
-async fn written(written: &Written) -> Result<Secret, Unavailable> {
-    match written {
-        Written::Here(secret) => Ok(secret.clone()),
-        Written::File(path) => {
-            let read = tokio::fs::read(path).await.map(Bytes::from);
-            let text = read.ok().and_then(|text| String::from_utf8(text.to_vec()).ok());
-            let token = text.and_then(|text| oauth::usable(text.trim()));
-            token.ok_or_else(|| Unavailable::new(format!("{}: there is no token in it", path.display())))
-        }
-    }
+/// Keys that can be signed with and sent.
+fn usable(id: &str, secret: &str, session_token: Option<&str>) -> Option<AwsKeys> {
+    Some(AwsKeys {
+        access_key_id: oauth::usable(id)?,
+        secret_access_key: oauth::usable(secret)?,
+        session_token: match session_token {
+            None | Some("") => None,
+            Some(token) => Some(oauth::usable(token)?),
+        },
+    })
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, Unavailable> {
@@ -258,17 +254,6 @@ fn sensitive(text: &str) -> Result<HeaderValue, Unavailable> {
         .map_err(|_| Unavailable::new("a token that cannot be sent in a header"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// The status, and STS's word for it where it is one.
-fn refused(url: &str, status: u16, code: Option<&str>) -> Unavailable {
-    let is_word =
-        |code: &&str| (1..=60).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
-    let code = code
-        .filter(is_word)
-        .map(|code| format!(", {code}"))
-        .unwrap_or_default();
-    Unavailable::new(format!("{}: status {status}{code}", oauth::host(url)))
 }
 
 fn no_keys(url: &str) -> Unavailable {
@@ -300,15 +285,5 @@ mod tests {
         ] {
             assert!(read(none).is_none(), "{none}");
         }
-    }
-
-    #[test]
-    fn pain_q02_a_refusal_of_sts_is_told_without_its_words() {
-        let url = "https://sts.example/";
-        assert_eq!(
-            &*refused(url, 403, Some("AccessDenied")).0,
-            "sts.example: status 403, AccessDenied"
-        );
-        assert_eq!(&*refused(url, 403, Some("a canary")).0, "sts.example: status 403");
     }
 }

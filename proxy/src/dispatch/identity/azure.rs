@@ -62,7 +62,7 @@ async fn client(
 ) -> Result<Leased<Secret>, Unavailable> {
     let (name, secret) = match proof {
         AzureProof::Secret(secret) => ("client_secret", secret.clone()),
-        AzureProof::FederatedTokenFile(path) => ("client_assertion", file(path).await?),
+        AzureProof::FederatedTokenFile(path) => ("client_assertion", oauth::token_in(path).await?),
         AzureProof::Certificate { key, sha256 } => (
             "client_assertion",
             assert(way, token_url, client_id, key, sha256)?,
@@ -78,13 +78,6 @@ async fn client(
         fields.push(("client_assertion_type", ASSERTION_TYPE));
     }
     oauth::post(way, token_url, &fields).await
-}
-
-/// Read anew each time: Kubernetes replaces it while the process runs.
-async fn file(path: &std::path::Path) -> Result<Secret, Unavailable> {
-    let read = tokio::fs::read_to_string(path).await;
-    let token = read.ok().and_then(|text| oauth::usable(text.trim()));
-    token.ok_or_else(|| Unavailable::new(format!("{}: there is no token in it", path.display())))
 }
 
 /// Microsoft identity platform, "certificate credentials".

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::dispatch::outgoing::{Outgoing, OutgoingBody, authority};
 use crate::dispatch::upstream::Upstreams;
@@ -21,8 +21,11 @@ use crate::state::snapshot::{Auth, MediaTaken, Provider, Timeouts, Trust};
 /// A token with all that is said around it; the longest are a few kilobytes.
 const MOST_BYTES: usize = 256 * 1024;
 
+/// One fetch, with all that it has to ask on the way.
+pub const LONGEST_FETCH: Duration = Duration::from_secs(30);
+
 /// The wait for one answer.
-const USUAL: Wait = Wait {
+pub const USUAL: Wait = Wait {
     connect: Duration::from_secs(5),
     answer: Duration::from_secs(15),
 };
@@ -80,6 +83,7 @@ impl Ask {
 /// An answer, whatever its status. It may hold secrets and cannot be printed.
 pub struct Told {
     pub status: u16,
+    pub headers: HeaderMap,
     pub body: Bytes,
 }
 
@@ -114,7 +118,7 @@ impl Way {
         };
         let sent = self.upstreams.send(&service, &service.timeouts, &outgoing).await;
         let mut from = sent.map_err(|fault| at(&fault.code.replace("upstream_", "")))?;
-        let status = from.status();
+        let (status, headers) = (from.status(), from.headers().clone());
         let mut body = BytesMut::new();
         while let Some(piece) = from.read().await.map_err(|_| at("broke off"))? {
             body.extend_from_slice(&piece);
@@ -125,6 +129,7 @@ impl Way {
         from.finish().await;
         Ok(Told {
             status,
+            headers,
             body: body.freeze(),
         })
     }

@@ -8,6 +8,7 @@ mod endpoint;
 mod google;
 mod oauth;
 mod sigv4;
+mod smithy;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +21,6 @@ use crate::dispatch::upstream::Upstreams;
 use crate::state::identity::{Cloud, Identity, Token};
 use crate::state::lease::{Errand, Found, Leased, Unavailable};
 use crate::state::metrics::Metrics;
-
-/// One fetch, with all that it has to ask on the way.
-const LONGEST_FETCH: Duration = Duration::from_secs(30);
 
 /// A token as it is kept.
 pub type Held = Arc<Leased<Token>>;
@@ -65,7 +63,8 @@ impl Identities {
     fn run(self: &Arc<Self>, identity: Arc<Identity>, errand: Errand<Token>) {
         let this = self.clone();
         tokio::spawn(async move {
-            let fetched = tokio::time::timeout(LONGEST_FETCH, issue(&this.upstreams, &identity)).await;
+            let fetched =
+                tokio::time::timeout(endpoint::LONGEST_FETCH, issue(&this.upstreams, &identity)).await;
             let outcome =
                 fetched.unwrap_or_else(|_| Err(Unavailable::new("no token within the 30 s of a fetch")));
             this.note(&identity, &outcome);

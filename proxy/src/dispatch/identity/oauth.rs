@@ -1,6 +1,7 @@
 //! What Google and Microsoft have in common: a form is posted, and an access token comes back (RFC 6749, 5).
 
 use std::fmt;
+use std::path::Path;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -107,6 +108,13 @@ fn read(way: &Way, url: &str, told: &Told) -> Result<Leased<Secret>, Unavailable
 pub fn usable(token: &str) -> Option<Secret> {
     let fits = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
     fits.then(|| Secret::new(token))
+}
+
+/// Somebody else's token, read anew each time: it is replaced while the process runs.
+pub async fn token_in(path: &Path) -> Result<Secret, Unavailable> {
+    let read = tokio::fs::read_to_string(path).await;
+    let token = read.ok().and_then(|text| usable(text.trim()));
+    token.ok_or_else(|| Unavailable::new(format!("{}: there is no token in it", path.display())))
 }
 
 /// Where a URL leads, without what it may hold of a secret.
@@ -224,6 +232,7 @@ mod tests {
     fn told(status: u16, body: &'static str) -> Told {
         Told {
             status,
+            headers: http::HeaderMap::new(),
             body: Bytes::from_static(body.as_bytes()),
         }
     }

@@ -1,223 +1,84 @@
-//! AWS's signature of a request, version 4: of the body and the headers as they are sent ("Create a signed AWS API
-//! request" in the IAM user guide).
-//!
-//! Written here instead of taken from `aws-sigv4` and `aws-config`: those are 28 crates with a runtime, a wire and a clock
-//! of their own, and the whole of the algorithm is one screen, which AWS publishes vectors for.
+//! AWS's signature of a request, version 4, made by AWS's own crate: of the body and the headers as they are sent. What of
+//! a request is signed, and that a second signature takes the place of the first, is decided here.
 
-use std::collections::BTreeMap;
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{self, SignableBody, SignableRequest, SigningSettings};
+use aws_sigv4::sign::v4::SigningParams;
+use http::{HeaderName, HeaderValue, header};
 
-use http::{HeaderName, HeaderValue};
-use ring::hmac;
-use sha2::{Digest, Sha256};
-
-use crate::dispatch::identity::oauth::encode;
+use crate::dispatch::identity::smithy;
 use crate::dispatch::outgoing::{Outgoing, OutgoingBody};
-use crate::state::clock;
 use crate::state::identity::{Aws, AwsKeys};
 
 /// What a signature writes; of an earlier try it is taken off first.
 const WRITTEN: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
 
-/// What belongs to a connection, or may be changed on the way.
-const UNSIGNED: [&str; 7] = [
-    "connection",
-    "expect",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "x-amzn-trace-id",
-];
-
-/// Where a signature counts.
-#[derive(Clone, Copy, Debug)]
-pub struct Scope<'s> {
-    pub region: &'s str,
-    pub service: &'s str,
-}
-
-/// What is signed. The headers hold `host`.
-#[derive(Clone, Copy, Debug)]
-pub struct Signable<'r> {
-    pub method: &'r str,
-    /// Path and query.
-    pub path: &'r str,
-    pub headers: &'r [(HeaderName, HeaderValue)],
-    pub body: &'r [u8],
-}
+/// What belongs to a connection, beside what the crate leaves out itself.
+const UNSIGNED: [&str; 4] = ["connection", "expect", "te", "upgrade"];
 
 /// Signs a request that is otherwise ready to be sent; none for one that cannot be signed.
 pub fn sign(aws: &Aws, keys: &AwsKeys, now_ms: u64, outgoing: &mut Outgoing) -> Option<()> {
-    let scope = Scope {
-        region: &aws.region,
-        service: &aws.service,
-    };
     outgoing
         .headers
         .retain(|(name, _)| !WRITTEN.contains(&name.as_str()));
     let body = outgoing.body.to_bytes();
-    let signable = Signable {
-        method: outgoing.method.as_str(),
-        path: &outgoing.path,
-        headers: &outgoing.headers,
-        body: &body,
-    };
-    let signed = signature(scope, keys, now_ms, signable)?;
+    let signed = signature(aws, keys, now_ms, outgoing, &body)?;
     outgoing.headers.extend(signed);
     outgoing.body = OutgoingBody::Plain(body);
     Some(())
 }
 
-/// The headers to add.
-pub fn signature(
-    scope: Scope<'_>,
+/// The headers to add. The crate's settings are those for every service but S3: the path without `.` and `..`, and
+/// encoded once more than on the wire, so that `%3A` of a model's ARN becomes `%253A` (APIS.md 6.2).
+fn signature(
+    aws: &Aws,
     keys: &AwsKeys,
     now_ms: u64,
-    request: Signable<'_>,
+    outgoing: &Outgoing,
+    body: &[u8],
 ) -> Option<Vec<(HeaderName, HeaderValue)>> {
-    // 2015-08-30T12:36:00.000Z as 20150830T123600Z
-    let at = clock::rfc3339(now_ms).as_str()[..19].replace(['-', ':'], "") + "Z";
-    let mut added = vec![(
-        HeaderName::from_static("x-amz-date"),
-        HeaderValue::try_from(&at).ok()?,
-    )];
-    if let Some(token) = &keys.session_token {
-        let mut value = HeaderValue::try_from(token.expose()).ok()?;
-        value.set_sensitive(true);
-        added.push((HeaderName::from_static("x-amz-security-token"), value));
-    }
-    let (canonical, names) = canonical(request, &added)?;
-    let place = format!("{}/{}/{}/aws4_request", &at[..8], scope.region, scope.service);
-    let text = format!("AWS4-HMAC-SHA256\n{at}\n{place}\n{}", hash(canonical.as_bytes()));
-    let key = format!("AWS4{}", keys.secret_access_key.expose()).into_bytes();
-    let signature = [
-        &at[..8],
-        scope.region,
-        scope.service,
-        "aws4_request",
-        text.as_str(),
-    ]
-    .iter()
-    .fold(key, |key, part| {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
-        hmac::sign(&key, part.as_bytes()).as_ref().to_vec()
-    });
-    let mut value = HeaderValue::try_from(format!(
-        "AWS4-HMAC-SHA256 Credential={}/{place}, SignedHeaders={names}, Signature={}",
+    // what is no text is sent unsigned
+    let headers = outgoing
+        .headers
+        .iter()
+        .filter(|(name, _)| !UNSIGNED.contains(&name.as_str()))
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    // without one the crate would look for it in the path, and panic
+    headers.clone().find(|(name, _)| *name == header::HOST)?;
+    let body = SignableBody::Bytes(body);
+    let request = SignableRequest::new(outgoing.method.as_str(), &*outgoing.path, headers, body).ok()?;
+    let identity = credentials(keys).into();
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region(&aws.region)
+        .name(&aws.service)
+        .time(smithy::moment(now_ms))
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?
+        .into();
+    let (instructions, _) = http_request::sign(request, &params).ok()?.into_parts();
+    let (added, _) = instructions.into_parts();
+    added
+        .iter()
+        .map(|added| {
+            let mut value = HeaderValue::from_str(added.value()).ok()?;
+            value.set_sensitive(added.name() != "x-amz-date");
+            Some((HeaderName::from_static(added.name()), value))
+        })
+        .collect()
+}
+
+/// As AWS's crates take them.
+pub fn credentials(keys: &AwsKeys) -> Credentials {
+    let session_token = keys.session_token.as_ref().map(|token| token.expose().to_owned());
+    Credentials::new(
         keys.access_key_id.expose(),
-        hex(&signature)
-    ))
-    .ok()?;
-    value.set_sensitive(true);
-    added.push((http::header::AUTHORIZATION, value));
-    Some(added)
-}
-
-/// The canonical request, and the names of its headers.
-fn canonical(request: Signable<'_>, added: &[(HeaderName, HeaderValue)]) -> Option<(String, String)> {
-    let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
-    let mut headers: BTreeMap<&str, String> = BTreeMap::new();
-    for (name, value) in request.headers.iter().chain(added) {
-        // what is no text is sent unsigned
-        let Ok(value) = value.to_str() else { continue };
-        if UNSIGNED.contains(&name.as_str()) {
-            continue;
-        }
-        let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-        let all = headers.entry(name.as_str()).or_default();
-        if !all.is_empty() {
-            all.push(',');
-        }
-        all.push_str(&value);
-    }
-    headers.get("host")?;
-    let names = headers.keys().copied().collect::<Vec<_>>().join(";");
-    let headers: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}:{value}\n"))
-        .collect();
-    let canonical = format!(
-        "{}\n{}\n{}\n{headers}\n{names}\n{}",
-        request.method,
-        canonical_path(path),
-        canonical_query(query),
-        hash(request.body)
-    );
-    Some((canonical, names))
-}
-
-/// Without `.`, `..` and doubled slashes, and encoded once more than on the wire, as every service but S3 wants it: of a
-/// model's ARN `%3A` becomes `%253A` (APIS.md 6.2).
-fn canonical_path(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    let mut canonical = String::with_capacity(path.len() + 16);
-    for part in &parts {
-        canonical.push('/');
-        encode(part, &mut canonical);
-    }
-    let ends_open = path.ends_with(['/', '.']) && !parts.last().is_some_and(|last| path.ends_with(last));
-    if parts.is_empty() || ends_open {
-        canonical.push('/');
-    }
-    canonical
-}
-
-/// Sorted, each name and value encoded as strictly as RFC 3986 has it.
-fn canonical_query(query: &str) -> String {
-    let strict = |text: &str| {
-        let mut encoded = String::new();
-        encode_again(text, &mut encoded);
-        encoded
-    };
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (strict(name), strict(value))
-    };
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let mut pairs: Vec<(String, String)> = pairs.map(pair).collect();
-    pairs.sort_unstable();
-    let pairs: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    pairs.join("&")
-}
-
-/// What is encoded already stays.
-fn encode_again(text: &str, out: &mut String) {
-    let mut parts = text.split('%');
-    encode(parts.next().unwrap_or_default(), out);
-    for part in parts {
-        match part
-            .get(..2)
-            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
-        {
-            Some(hex) => {
-                out.push('%');
-                out.push_str(&hex.to_ascii_uppercase());
-                encode(&part[2..], out);
-            }
-            None => {
-                out.push_str("%25");
-                encode(part, out);
-            }
-        }
-    }
-}
-
-fn hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        keys.secret_access_key.expose(),
+        session_token,
+        None,
+        "penstock",
+    )
 }
 
 #[cfg(test)]
@@ -226,6 +87,7 @@ mod tests {
     use http::Method;
 
     use super::*;
+    use crate::state::clock;
     use crate::state::identity::AwsSource;
     use crate::state::secret::Secret;
 

@@ -145,10 +145,12 @@ fn each_attempt_is_signed_for_its_own_region_and_body() {
     assert_eq!(client.answer().text(), ANSWER);
 }
 
-/// STS's answer, with keys for an hour.
+/// STS's answer to what it was asked, with keys for an hour.
 fn assumed(call: &Call, expiration: &str) {
+    let form = super::form(&call.request);
+    let action = super::field(&form, "Action");
     let body = format!(
-        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><AssumedRoleUser><AssumedRoleId>AROA:penstock</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/bedrock/penstock</Arn></AssumedRoleUser><Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken><Expiration>{expiration}</Expiration></Credentials></AssumeRoleResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></AssumeRoleResponse>",
+        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result><AssumedRoleUser><AssumedRoleId>AROA:penstock</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/bedrock/penstock</Arn></AssumedRoleUser><Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken><Expiration>{expiration}</Expiration></Credentials></{action}Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>",
         GIVEN.access_key_id, GIVEN.secret_access_key
     );
     call.answer(200, "text/xml", body);
@@ -269,6 +271,7 @@ fn r39_without_keys_the_next_target_is_tried_and_the_caller_is_never_told_401() 
         stand.shows_no_secret(&[&told, &again]);
     }
     assert!(log::has("provider main, credential 0 (aws): no token: "));
+    assert!(log::has(": status 403, AccessDenied"));
 }
 
 #[test]
@@ -431,6 +434,49 @@ fn p02_keys_are_found_in_the_environment_and_in_profiles() {
     );
 }
 
+/// The metadata service of EC2 begins a session.
+fn session(asked: &Call) {
+    assert!(asked.request.start_line().starts_with("PUT /latest/api/token "));
+    let seconds = "x-aws-ec2-metadata-token-ttl-seconds";
+    assert_eq!(asked.request.header(seconds), Some("21600"));
+    asked.answer_with(
+        200,
+        &[("content-type", "text/plain"), (seconds, "21600")],
+        "imds-token",
+    );
+}
+
+#[test]
+fn r39_an_instance_without_a_role_is_told_to_the_operator_by_its_status_and_asked_once() {
+    let (provider, endpoint) = (Provider::start(), Provider::start());
+    let address = url(&endpoint);
+    let stand = found(
+        &provider,
+        "",
+        &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", address.as_str())],
+    );
+    for (answers, status) in [(2, 404), (1, 403)] {
+        let before = endpoint.calls();
+        let mut client = stand.gateway.begin(CHAT_PATH, CHAT);
+        if answers == 2 {
+            session(&endpoint.call());
+        }
+        endpoint
+            .call()
+            .answer(status, "text/html", format!("<h1>{SECRET}</h1>"));
+        let told = client.answer();
+        assert_eq!(
+            (told.status(), told.error_code().as_str()),
+            (502, "upstream_credentials_unavailable")
+        );
+        assert!(log::has(&format!("{}: status {status}", endpoint.address)));
+        assert_eq!(endpoint.calls() - before, answers);
+        stand.shows_no_secret(&[&told]);
+        stand.clock.fetch_add(60_000, std::sync::atomic::Ordering::SeqCst);
+    }
+    provider.saw_nothing();
+}
+
 #[test]
 fn p02_keys_are_got_from_a_container_an_instance_and_for_a_web_identity() {
     let (provider, endpoint) = (Provider::start(), Provider::start());
@@ -472,13 +518,7 @@ fn p02_keys_are_got_from_a_container_an_instance_and_for_a_web_identity() {
     let instance = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", address.as_str())];
     let stand = found(&provider, "", &instance);
     is_signed(&stand, &provider, &GIVEN, || {
-        let asked = endpoint.call();
-        assert!(asked.request.start_line().starts_with("PUT /latest/api/token "));
-        assert_eq!(
-            asked.request.header("x-aws-ec2-metadata-token-ttl-seconds"),
-            Some("21600")
-        );
-        asked.answer(200, "text/plain", "imds-token");
+        session(&endpoint.call());
         for (path, answer) in [("", "pod-role".to_owned()), ("pod-role", keys_as_json())] {
             let asked = endpoint.call();
             assert_eq!(

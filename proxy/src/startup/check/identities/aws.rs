@@ -115,7 +115,7 @@ impl Reading<'_, '_> {
         if let Some(keys) = self.keys_of_variables() {
             return Some(AwsSource::Keys(keys));
         }
-        if place.profiles.gives_keys(named) || self.variable("AWS_PROFILE").is_some() {
+        if place.profiles.may_give_keys(named) || self.variable("AWS_PROFILE").is_some() {
             return self.profile(place, named, place.mark);
         }
         if let Some(file) = self.variable("AWS_WEB_IDENTITY_TOKEN_FILE") {

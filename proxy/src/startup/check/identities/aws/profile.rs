@@ -1,8 +1,14 @@
-//! Profiles of AWS's shared files (`~/.aws/config`, `~/.aws/credentials`), as the SDKs read them: keys, a program, a web
+//! Profiles of AWS's shared files (`~/.aws/config`, `~/.aws/credentials`), read by AWS's own reader: keys, a program, a web
 //! identity, or a role with where its keys come from. The files are watched like any other of the configuration.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::path::PathBuf;
+
+use aws_config::profile::{self, ProfileSet};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_types::os_shim_internal::{Env, Fs};
+use futures::FutureExt;
 
 use super::Place;
 use crate::startup::check::identities::Reading;
@@ -16,64 +22,76 @@ const MOST_ROLES: usize = 8;
 /// All profiles of both files, by name.
 #[derive(Default)]
 pub struct Profiles {
-    settings: HashMap<String, HashMap<String, String>>,
+    all: ProfileSet,
+    /// What AWS's reader says of a file that it cannot read: it names the place and repeats nothing.
+    broken: Option<String>,
     /// Where they were looked for.
     files: Vec<PathBuf>,
 }
 
 impl Profiles {
-    pub fn setting(&self, profile: &str, name: &str) -> Option<&str> {
-        let value = self.settings.get(profile)?.get(name)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
-    }
-
-    /// Whether the profile is there and says where keys come from: many say a region alone.
-    pub fn gives_keys(&self, profile: &str) -> bool {
-        ["aws_access_key_id", "role_arn", "credential_process"]
-            .iter()
-            .any(|name| self.setting(profile, name).is_some())
-    }
-
-    /// Takes in a file; what it says counts instead of what was said before.
-    fn add(&mut self, text: &str) {
-        let mut profile = None;
-        for line in text.lines() {
-            // what is indented belongs to a setting with parts, of which none is about keys
-            if line.starts_with([' ', '\t', '#', ';']) {
-                continue;
+    /// Reads the files that are there, by AWS's own rules. What the second says counts instead of what the first does.
+    fn read(files: Vec<(EnvConfigFileKind, PathBuf, Option<Vec<u8>>)>) -> Self {
+        let mut profiles = Self::default();
+        let (mut set, mut contents) = (EnvConfigFiles::builder(), HashMap::new());
+        for (kind, path, content) in files {
+            if let Some(content) = content {
+                set = set.with_file(kind, &path);
+                contents.insert(path.clone().into_os_string(), content);
             }
-            if let Some(section) = line.strip_prefix('[') {
-                let name = section.split(']').next().unwrap_or_default().trim();
-                let name = name.strip_prefix("profile ").map_or(name, str::trim);
-                profile = Some(name.trim_matches('"').to_owned());
-                continue;
-            }
-            let (Some(profile), Some((name, value))) = (&profile, line.split_once('=')) else {
-                continue;
-            };
-            let value = value.split(" #").next().unwrap_or_default();
-            let value = value.split(" ;").next().unwrap_or_default();
-            self.settings
-                .entry(profile.clone())
-                .or_default()
-                .insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
+            profiles.files.push(path);
         }
+        // a set of no files is none to the crate
+        if contents.is_empty() {
+            return profiles;
+        }
+        let (files, nothing) = (Fs::from_raw_map(contents), Env::from_slice(&[]));
+        // what is read is there: nothing is waited for
+        match profile::load(&files, &nothing, &set.build(), None).now_or_never() {
+            Some(Ok(all)) => profiles.all = all,
+            Some(Err(error)) => profiles.broken = Some(told(&error)),
+            None => {}
+        }
+        profiles
     }
+
+    pub fn setting(&self, profile: &str, name: &str) -> Option<&str> {
+        let value = self.all.get_profile(profile)?.get(name)?;
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// Whether the profile is there and says where keys come from: many say a region alone. Of a broken file nobody knows.
+    pub fn may_give_keys(&self, profile: &str) -> bool {
+        self.broken.is_some()
+            || ["aws_access_key_id", "role_arn", "credential_process"]
+                .iter()
+                .any(|name| self.setting(profile, name).is_some())
+    }
+}
+
+/// The innermost error, which says where, on one line.
+fn told(error: &dyn Error) -> String {
+    let innermost = std::iter::successors(Some(error), |error| (*error).source()).last();
+    let told = innermost.unwrap_or(error).to_string();
+    told.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Reading<'_, '_> {
     pub(super) fn profiles(&mut self) -> Profiles {
         let files = [
-            self.shared_file("AWS_CONFIG_FILE", "config"),
-            self.shared_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            (EnvConfigFileKind::Config, "AWS_CONFIG_FILE", "config"),
+            (
+                EnvConfigFileKind::Credentials,
+                "AWS_SHARED_CREDENTIALS_FILE",
+                "credentials",
+            ),
         ];
-        let mut profiles = Profiles::default();
-        for path in files.into_iter().flatten() {
-            let content = self.checker.seen.read(&path).unwrap_or_default();
-            profiles.add(&String::from_utf8_lossy(&content));
-            profiles.files.push(path);
-        }
-        profiles
+        let read = files.into_iter().filter_map(|(kind, variable, name)| {
+            let path = self.shared_file(variable, name)?;
+            let content = self.checker.seen.read(&path).ok();
+            Some((kind, path, content))
+        });
+        Profiles::read(read.collect())
     }
 
     fn shared_file(&self, variable: &str, name: &str) -> Option<PathBuf> {
@@ -89,7 +107,15 @@ impl Reading<'_, '_> {
     fn resolved(&mut self, place: &Place, name: &str, mark: Mark, roles_left: usize) -> Option<AwsSource> {
         let profiles = &place.profiles;
         let setting = |key: &str| profiles.setting(name, key);
-        if !profiles.settings.contains_key(name) {
+        if let Some(broken) = &profiles.broken {
+            self.problem(
+                mark,
+                broken.clone(),
+                "mend it: AWS's own tools cannot read it either",
+            );
+            return None;
+        }
+        if profiles.all.get_profile(name).is_none() {
             let looked: Vec<String> = profiles
                 .files
                 .iter()
@@ -184,11 +210,20 @@ fn keys(profiles: &Profiles, name: &str) -> Option<AwsKeys> {
 mod tests {
     use super::*;
 
+    fn read(config: &str, credentials: &str) -> Profiles {
+        let file = |kind, text: &str| (kind, PathBuf::from(format!("/{kind:?}")), Some(text.into()));
+        Profiles::read(vec![
+            file(EnvConfigFileKind::Config, config),
+            file(EnvConfigFileKind::Credentials, credentials),
+        ])
+    }
+
     #[test]
     fn profiles_are_read_from_both_files() {
-        let mut profiles = Profiles::default();
-        profiles.add("[default]\nregion = eu-west-1\n[ profile prod ] # live\nrole_arn=arn:1 # why\ns3 =\n  region = us-east-1\n# x = y\n");
-        profiles.add("[prod]\naws_access_key_id = AKIA\nAWS_SECRET_ACCESS_KEY = a/b+c=\n");
+        let profiles = read(
+            "[default]\nregion = eu-west-1\n[profile prod] # live\nrole_arn=arn:1 # why\ns3 =\n  region = us-east-1\n# x = y\n",
+            "[prod]\naws_access_key_id = AKIA\nAWS_SECRET_ACCESS_KEY = a/b+c=\n",
+        );
         assert_eq!(profiles.setting("default", "region"), Some("eu-west-1"));
         assert_eq!(profiles.setting("prod", "role_arn"), Some("arn:1"));
         assert_eq!(profiles.setting("prod", "region"), None);
@@ -196,7 +231,19 @@ mod tests {
             keys(&profiles, "prod").unwrap().secret_access_key,
             Secret::new("a/b+c=")
         );
-        assert!(!profiles.gives_keys("default") && profiles.gives_keys("prod"));
+        assert!(!profiles.may_give_keys("default") && profiles.may_give_keys("prod"));
         assert_eq!(profiles.setting("away", "region"), None);
+    }
+
+    #[test]
+    fn a_broken_file_is_told_by_its_place_and_not_by_its_words() {
+        let profiles = read("[default]\ncanary\n", "");
+        let broken = profiles.broken.unwrap();
+        assert!(
+            broken.contains("/Config") && broken.contains("line 2") && !broken.contains("canary"),
+            "{broken}"
+        );
+        let nothing = Profiles::read(vec![(EnvConfigFileKind::Config, "/away".into(), None)]);
+        assert!(nothing.broken.is_none() && !nothing.may_give_keys("default"));
     }
 }
