@@ -177,12 +177,7 @@ pub struct Azure {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum AzureSource {
-    /// An application in a tenant.
-    Client {
-        token_url: Arc<str>,
-        client_id: Arc<str>,
-        proof: AzureProof,
-    },
+    Client(AzureClient),
     /// The machine's own, by the metadata service of virtual machines.
     Machine {
         url: Arc<str>,
@@ -194,6 +189,16 @@ pub enum AzureSource {
         header: Secret,
         client_id: Option<Arc<str>>,
     },
+}
+
+/// An application in a tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AzureClient {
+    pub tenant: Arc<str>,
+    /// The tenant's token endpoint, at whatever authority.
+    pub token_url: Arc<str>,
+    pub client_id: Arc<str>,
+    pub proof: AzureProof,
 }
 
 #[derive(Clone, Debug, PartialEq)]

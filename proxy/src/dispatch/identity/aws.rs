@@ -265,6 +265,8 @@ fn no_keys(url: &str) -> Unavailable {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     #[test]
@@ -285,5 +287,32 @@ mod tests {
         ] {
             assert!(read(none).is_none(), "{none}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_ends_with_the_wait_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, at) = (folder.path().join("new"), folder.path().join("pid"));
+        let (new, shown) = (new.display(), at.display());
+        let command = format!("echo $$ > {new}; mv {new} {shown}; exec sleep 300");
+        let mut waits = Box::pin(program(&command));
+        let runs = loop {
+            assert!((&mut waits).now_or_never().is_none());
+            if let Ok(pid) = std::fs::read_to_string(&at) {
+                break format!("/proc/{}/cmdline", pid.trim());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
+        assert!(!std::fs::read(&runs).unwrap().is_empty());
+        drop(waits);
+        // of one that has ended and is not yet buried it is empty
+        let ended = async {
+            while std::fs::read(&runs).is_ok_and(|line| !line.is_empty()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ended)
+            .await
+            .expect("it was left running");
     }
 }

@@ -1,8 +1,10 @@
 //! Access tokens of Google: for a service account's key, a person's refresh token, the machine's own account, somebody
 //! else's token (workload identity federation) and an account that another acts for (AIP-4110 to 4117).
 //!
-//! Our own client instead of `google-cloud-auth`: that brings reqwest with tower, a second pool of connections and 40
-//! crates, asks by no proxy and with no authorities of ours, and has a clock of its own.
+//! Our own client instead of Google's `google-cloud-auth`, which makes a client of `reqwest` for itself and takes none from
+//! outside: it would ask by no proxy and trust no authorities of the provider's, tell the time by the machine's clock, quote
+//! whole answers in its errors, find the metadata server by the variables of the process alone, and leave out the
+//! `token_uri` that stands in a service account's key.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

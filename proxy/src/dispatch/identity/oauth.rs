@@ -17,9 +17,9 @@ use crate::state::secret::Secret;
 const UNKNOWN_LIFE_S: u64 = 300;
 
 /// No token is believed to live longer: a mistaken year must not keep a bad one.
-const LONGEST_LIFE_S: u64 = 24 * 3600;
+const LONGEST_LIFE_MS: u64 = 24 * 3_600_000;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The members of an answer that matter. Numbers come as text from some of Microsoft's endpoints.
 #[derive(Deserialize)]
@@ -97,11 +97,17 @@ fn read(way: &Way, url: &str, told: &Told) -> Result<Leased<Secret>, Unavailable
         (None, Some(Seconds(end))) => end.saturating_sub(now_ms / 1000),
         (None, None) => UNKNOWN_LIFE_S,
     };
-    Ok(Leased {
+    Ok(for_a_while(way, token, life_s.saturating_mul(1000)))
+}
+
+/// A token that has just come.
+pub fn for_a_while(way: &Way, token: Secret, life_ms: u64) -> Leased<Secret> {
+    let got_ms = way.clock.now_ms();
+    Leased {
         value: token,
-        got_ms: now_ms,
-        expires_ms: now_ms + life_s.min(LONGEST_LIFE_S) * 1000,
-    })
+        got_ms,
+        expires_ms: got_ms + life_ms.min(LONGEST_LIFE_MS),
+    }
 }
 
 /// A token that can be sent in a header.

@@ -28,11 +28,13 @@ fn first_call(stand: &Stand, provider: &Provider, authority: &Provider, asked: i
     let mut client = stand.gateway.begin(CHAT_PATH, CHAT);
     let ask = authority.call();
     asked(&ask);
-    // as the machine's endpoints write numbers
-    ask.answer_json(
-        200,
-        format!(r#"{{"access_token":"{TOKEN}","expires_in":"3599","token_type":"Bearer"}}"#),
-    );
+    // as Entra and as the machine's endpoints write numbers
+    let seconds = match ask.request.path().contains("/oauth2/v2.0/") {
+        true => json!(3599),
+        false => json!("3599"),
+    };
+    let answer = json!({"access_token": TOKEN, "expires_in": seconds, "token_type": "Bearer"});
+    ask.answer_json(200, answer.to_string());
     let call = provider.call();
     assert_eq!(shown(&call.request), TOKEN);
     call.answer_json(200, ANSWER);
@@ -62,6 +64,54 @@ fn p01_an_applications_secret_is_exchanged_for_a_token() {
     assert_eq!(shown(&call.request), "the-second");
     call.answer_json(200, ANSWER);
     client.answer();
+}
+
+#[test]
+fn p01_an_authority_may_stand_behind_a_path_and_without_tls() {
+    let (provider, authority) = (Provider::start(), Provider::start());
+    let proof = r#"client_secret: "env:AZURE_APP_SECRET""#;
+    let config = application(&provider, &authority, proof);
+    let address = authority.address.to_string();
+    let stand = Stand::new(
+        &config.replace(&address, &format!("{address}/entra/")),
+        &VARIABLES,
+    );
+    first_call(&stand, &provider, &authority, |asked| {
+        assert_eq!(asked.request.path(), "/entra/contoso.example/oauth2/v2.0/token");
+    });
+}
+
+#[test]
+fn r39_what_is_no_token_of_entras_is_told_as_such_and_asked_for_once() {
+    let (provider, authority) = (Provider::start(), Provider::start());
+    let proof = r#"client_secret: "env:AZURE_APP_SECRET""#;
+    let stand = Stand::new(&application(&provider, &authority, proof), &VARIABLES);
+    for (status, body, said) in [
+        (
+            200,
+            format!("<html>{SECRET}"),
+            "none that a token can be read from",
+        ),
+        (
+            200,
+            r#"{"access_token":"","expires_in":3599}"#.to_owned(),
+            "none that a token can be read from",
+        ),
+        (503, format!("<html>{SECRET}"), "status 503"),
+    ] {
+        let before = authority.calls();
+        let mut client = stand.gateway.begin(CHAT_PATH, CHAT);
+        authority.call().answer_json(status, body);
+        let told = client.answer();
+        assert_eq!(told.error_code(), "upstream_credentials_unavailable");
+        assert!(
+            crate::harness::log::has(&format!("{}: ", authority.address)) && crate::harness::log::has(said)
+        );
+        assert_eq!(authority.calls(), before + 1);
+        stand.shows_no_secret(&[&told]);
+        stand.clock.fetch_add(60_000, std::sync::atomic::Ordering::SeqCst);
+    }
+    provider.saw_nothing();
 }
 
 #[test]

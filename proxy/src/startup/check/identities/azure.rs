@@ -13,7 +13,7 @@ use crate::dispatch::identity::assertion;
 use crate::startup::files;
 use crate::startup::problem::Mark;
 use crate::startup::shape::Field;
-use crate::state::identity::{Azure, AzureProof, AzureSource};
+use crate::state::identity::{Azure, AzureClient, AzureProof, AzureSource};
 use crate::state::secret::Secret;
 
 const SCOPE: &str = "https://cognitiveservices.azure.com/.default";
@@ -105,11 +105,12 @@ impl Reading<'_, '_> {
         match (tenant, client_id, proof) {
             (Some(tenant), Some(client_id), Some(proof)) => {
                 let token_url = self.token_url(&file.authority, &tenant, mark)?;
-                Some(AzureSource::Client {
+                Some(AzureSource::Client(AzureClient {
+                    tenant,
                     token_url,
                     client_id,
                     proof,
-                })
+                }))
             }
             (tenant, client_id, proof) if is_application => {
                 self.incomplete(file, mark, tenant.is_some(), client_id.is_some(), proof.is_some());
