@@ -5,6 +5,7 @@ takes the programs as they are: `make test` has just built them, together with t
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,8 +23,8 @@ GATEWAY, ADMIN, PROVIDER = ("127.0.0.1", 8080), ("127.0.0.1", 9090), ("127.0.0.1
 READY_WITHIN_S = 30.0
 # What a stream may take to end after Ctrl-C.
 STOP_WITHIN_S = 10.0
-# Keys of real providers that the default configuration knows.
-PROVIDER_KEYS = ["OPENAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY"]
+# What is known of real providers: the default configuration serves those whose key is in the environment.
+PROVIDER_KINDS = ROOT / "policies/providers"
 
 INVITATION = """
 Penstock serves http://127.0.0.1:8080 (metrics: http://127.0.0.1:9090/metrics). Paste one of these in another terminal.
@@ -130,10 +131,19 @@ def wait_ready(processes: list, url: str) -> None:
 
 
 def provider_line() -> str:
-    present = [name for name in PROVIDER_KEYS if os.environ.get(name)]
+    present = sorted(name for name in known_keys() if os.environ.get(name))
     if present:
         return f"Real providers are served too, with the keys in {', '.join(present)}: see GET /v1/models."
-    return "Nothing here needs a key. With OPENAI_API_KEY set, `make run` serves OpenAI's models too."
+    return (
+        "Nothing here needs a key. With OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, GROQ_API_KEY or another "
+        "key of policies/providers set, `make run` serves openai/*, anthropic/*, gemini/*, groq/* too."
+    )
+
+
+def known_keys() -> set:
+    """The environment variables that kinds of providers say they have their key in: `key: [GROQ_API_KEY]`."""
+    lines = (re.search(r"^key: \[(.*)\]$", path.read_text(), re.M) for path in PROVIDER_KINDS.glob("*.yaml"))
+    return {name for line in lines if line for name in line[1].split(", ")}
 
 
 def wait(processes: list) -> int:

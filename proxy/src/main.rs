@@ -30,6 +30,8 @@ enum Command {
     Run(Config),
     /// Says what is wrong with a configuration, without serving it
     Check(Config),
+    /// Lists the kinds of providers that a configuration may name
+    Kinds,
     /// Makes, builds, tests and measures plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Run(config) => run(config),
         Command::Check(config) => check(config),
+        Command::Kinds => Ok(kinds()),
         Command::Plugin(command) => return command.run(),
         Command::Version => Ok(version()),
     };
@@ -79,6 +82,11 @@ fn check(config: Config) -> Result<ExitCode, Problems> {
     }
     println!("{summary}");
     Ok(ExitCode::SUCCESS)
+}
+
+fn kinds() -> ExitCode {
+    print!("{}", startup::kinds());
+    ExitCode::SUCCESS
 }
 
 fn version() -> ExitCode {

@@ -50,7 +50,10 @@ pub fn upstream_path(provider: &Provider, rest: &str, query: Option<&str>) -> St
         .filter(|pair| !pair.is_empty() && !holds_key(pair));
     let query = kept.collect::<Vec<_>>().join("&");
     let mark = if query.is_empty() { "" } else { "?" };
-    format!("{base}{rest}{mark}{query}")
+    let mut path = format!("{base}{rest}{mark}{query}");
+    let is_there = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    provider.pages.add_query(&mut path, is_there);
+    path
 }
 
 pub(super) fn holds_key(pair: &str) -> bool {

@@ -185,6 +185,14 @@ fn methods_of(path: &str) -> String {
     taken.join(", ")
 }
 
+/// The pages under a provider's base path whose calls are passed on mostly unread.
+pub fn named_pages() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter_map(|(_, _, page)| match page {
+        Page::Named(page) => Some(*page),
+        _ => None,
+    })
+}
+
 /// Finds the page. `is_provider` says whether a first path segment names a provider.
 pub fn find(method: &Method, path: &str, is_provider: impl Fn(&str) -> bool) -> Result<Route> {
     let plain = path

@@ -11,6 +11,7 @@ pub mod media;
 pub mod names;
 pub mod outbound;
 pub mod outgoing;
+pub mod page;
 pub mod plan;
 pub mod reword;
 pub mod route;

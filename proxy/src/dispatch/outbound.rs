@@ -11,6 +11,7 @@ use crate::dispatch::outgoing::{Outgoing, OutgoingBody};
 use crate::dispatch::upstream::{self, Upstream, Upstreams};
 use crate::state::answer::{Interrupted, Source};
 use crate::state::facts::Facts;
+use crate::state::pages::Pages;
 use crate::state::parameters::Parameters;
 use crate::state::snapshot::{Auth, Betas, MediaTaken, Provider, Timeouts, Trust};
 
@@ -72,6 +73,7 @@ fn service(call: &OutboundCall) -> (Provider, Timeouts) {
         credentials: Vec::new(),
         auth: Auth::None,
         usage_option: false,
+        pages: Pages::default(),
         parameters: Parameters::default(),
         headers: Vec::new(),
         http2: false,
@@ -93,6 +95,7 @@ fn outgoing(call: OutboundCall) -> Result<Outgoing, HttpError> {
     Ok(Outgoing {
         method: call.method,
         path: call.path,
+        key: None,
         headers,
         body: OutgoingBody::Plain(call.body),
         is_raw: true,

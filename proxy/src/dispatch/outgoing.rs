@@ -1,5 +1,6 @@
 //! The request as it goes to a provider: path, headers and body of one attempt, as plain bytes. It opens nothing.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
@@ -12,6 +13,7 @@ use penstock_plugin_host::CallBody;
 
 use crate::accept::named;
 use crate::adapter::Adapted;
+use crate::dispatch::page;
 use crate::dispatch::plan::{Planned, Step};
 use crate::dispatch::translate::{self, Means, Remembered, Writer};
 use crate::dispatch::{betas, reword};
@@ -41,8 +43,10 @@ const FORWARDED: &[&str] = &[
 #[derive(Debug)]
 pub struct Outgoing {
     pub method: Method,
-    /// Path and query.
+    /// Path and query, but for `key`.
     pub path: String,
+    /// A credential that goes into the query, and the parameter's name.
+    pub key: Option<(Box<str>, Secret)>,
     /// In the order they are written; framing comes from the body.
     pub headers: Vec<Header>,
     pub body: OutgoingBody,
@@ -181,11 +185,8 @@ fn read_call(
     let json = HeaderValue::from_static("application/json");
     let outgoing = Outgoing {
         method: Method::POST,
-        path: format!(
-            "{}{}",
-            provider.base_path,
-            same_path(operation, speaks, step, request)
-        ),
+        path: same_path(operation, speaks, step, request)?,
+        key: query_key(step),
         headers: headers_in(speaks, step, &exchange.accepted.headers.0, Some(json))?,
         body: OutgoingBody::Spliced(outbound),
         is_raw: false,
@@ -262,7 +263,7 @@ fn embeddings_call(exchange: &Exchange, step: &Step, request: &Request) -> Resul
     }
     let page = operation_path(Operation::Embeddings);
     let outbound = OutgoingBody::Spliced(request.outbound(&step.planned.model, false));
-    let mut outgoing = whole_call(exchange, step, page, outbound)?;
+    let mut outgoing = whole_call(exchange, step, (page, page), outbound)?;
     outgoing.rewording = Some(rewording(exchange, Pair::Embed { from: to, to }, body));
     Ok(outgoing)
 }
@@ -301,7 +302,8 @@ fn spoken_call(exchange: &Exchange, step: &Step, spoken: &Spoken, body: &Bytes) 
                 Some(_) => body.clone(),
                 None => named::renamed(&exchange.accepted.headers.0, body, model)?,
             };
-            let mut outgoing = whole_call(exchange, step, &path, OutgoingBody::Plain(renamed))?;
+            let page = (reword::embeddings_page(speaks), &*path);
+            let mut outgoing = whole_call(exchange, step, page, OutgoingBody::Plain(renamed))?;
             let pair = Pair::Embed {
                 from: speaks,
                 to: *dialect,
@@ -320,7 +322,7 @@ fn said_call(exchange: &Exchange, step: &Step, said: reword::Said, body: &Bytes)
         // each of them, so that an error of each is told in the caller's dialect
         requests.push(Outgoing {
             rewording: Some(rewording.clone()),
-            ..whole_call(exchange, step, &said.path, OutgoingBody::Plain(body))?
+            ..whole_call(exchange, step, (said.page, &said.path), OutgoingBody::Plain(body))?
         });
     }
     let more = requests.split_off(1.min(requests.len()));
@@ -348,12 +350,19 @@ fn rewording(exchange: &Exchange, pair: Pair, request: &Bytes) -> Box<Rewording>
     })
 }
 
-/// A request with a JSON body, to a page under the provider's base path.
-fn whole_call(exchange: &Exchange, step: &Step, page: &str, body: OutgoingBody) -> Result<Outgoing> {
+/// A request with a JSON body, to a page under the provider's base path, which usually has this path.
+fn whole_call(
+    exchange: &Exchange,
+    step: &Step,
+    (page, usual): (&str, &str),
+    body: OutgoingBody,
+) -> Result<Outgoing> {
     let json = HeaderValue::from_static("application/json");
+    let Planned { target, model, .. } = &step.planned;
     Ok(Outgoing {
         method: Method::POST,
-        path: format!("{}{page}", step.planned.target.provider.base_path),
+        path: page::path(&target.provider, page, false, usual, model)?,
+        key: query_key(step),
         headers: headers(step, &exchange.accepted.headers.0, Some(json))?,
         body,
         is_raw: false,
@@ -392,10 +401,13 @@ fn body_of(spoken: &Spoken) -> Body {
 }
 
 /// The path of a call that goes on in the caller's own dialect.
-fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Request) -> String {
+fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Request) -> Result<String> {
     match operation {
-        Operation::Chat => speaks.path(&step.planned.model, request.stream()),
-        other => operation_path(other).to_owned(),
+        Operation::Chat => {
+            let usual = speaks.path(&step.planned.model, request.stream());
+            dialect_path(speaks, step, request.stream(), &usual)
+        }
+        other => plain_path(step, operation_path(other), request.stream()),
     }
 }
 
@@ -408,6 +420,19 @@ fn remembered<'e>(exchange: &'e Exchange, vault: &'e Arc<Vault>) -> Option<Remem
         vault: vault.while_kept(&exchange.snapshot.signatures)?,
         caller: &exchange.admitted.caller.as_ref()?.name,
     })
+}
+
+/// The path of a generation at the step's provider.
+fn dialect_path(speaks: Dialect, step: &Step, streams: bool, usual: &str) -> Result<String> {
+    let model = &step.planned.model;
+    let page = page::of_dialect(speaks, streams);
+    page::path(&step.planned.target.provider, page, streams, usual, model)
+}
+
+/// The path of a page that usually has no model in it.
+fn plain_path(step: &Step, page: &str, streams: bool) -> Result<String> {
+    let Step { planned, .. } = step;
+    page::path(&planned.target.provider, page, streams, page, &planned.model)
 }
 
 /// A call in another dialect than the caller's.
@@ -437,6 +462,10 @@ fn translated_call(
     if let (Some(rules), None) = (rules, adapted) {
         made.dropped.extend(rules.apply(&mut made.bytes)?);
     }
+    let path = match adapted {
+        Some(_) => format!("{}{}", target.provider.base_path, made.path),
+        None => dialect_path(speaks, step, request.stream(), &made.path)?,
+    };
     let json = HeaderValue::from_static("application/json");
     let mut headers = match adapted {
         // it says itself what its API demands
@@ -460,7 +489,8 @@ fn translated_call(
     };
     Ok(Some(Outgoing {
         method: Method::POST,
-        path: format!("{}{}", target.provider.base_path, made.path),
+        path,
+        key: query_key(step),
         headers,
         body: OutgoingBody::Plain(made.bytes.into()),
         is_raw: false,
@@ -514,7 +544,8 @@ fn named_call(exchange: &Exchange, step: &Step, page: &str, body: &Bytes) -> Res
     let content_type = from_caller.get(header::CONTENT_TYPE).cloned();
     Ok(Outgoing {
         method: Method::POST,
-        path: format!("{}{page}", step.planned.target.provider.base_path),
+        path: plain_path(step, page, false)?,
+        key: query_key(step),
         headers: headers_in(exchange.accepted.dialect, step, from_caller, content_type)?,
         body: OutgoingBody::Plain(body),
         is_raw: false,
@@ -531,6 +562,7 @@ fn raw_call(exchange: &Exchange, step: &Step, body: &Bytes) -> Result<Outgoing> 
     Ok(Outgoing {
         method: accepted.method.clone(),
         path: accepted.raw_path.clone().unwrap_or_default(),
+        key: query_key(step),
         headers: headers(step, &accepted.headers.0, content_type)?,
         body: OutgoingBody::Plain(body.clone()),
         is_raw: true,
@@ -552,13 +584,12 @@ pub fn handshake(exchange: &Exchange, step: &Step, protocols: Option<HeaderValue
         headers.extend(from_caller.get(&name).map(|value| (name, value.clone())));
     }
     headers.extend(protocols.map(|offered| (header::SEC_WEBSOCKET_PROTOCOL, offered)));
-    let base_path = &step.planned.target.provider.base_path;
+    let (provider, model) = (&step.planned.target.provider, &step.planned.model);
+    let usual = format!("{}?model={}", page::REALTIME, percent_encoded(model));
     Ok(Outgoing {
         method: Method::GET,
-        path: format!(
-            "{base_path}/realtime?model={}",
-            percent_encoded(&step.planned.model)
-        ),
+        path: page::path(provider, page::REALTIME, false, &usual, model)?,
+        key: query_key(step),
         headers,
         body: OutgoingBody::Plain(Bytes::new()),
         is_raw: false,
@@ -642,14 +673,26 @@ fn authorization(auth: &Auth, secret: &Secret) -> Option<(HeaderName, Option<Hea
     let secret = secret.expose();
     let (name, text) = match auth {
         Auth::Bearer => (header::AUTHORIZATION, format!("Bearer {secret}")),
+        Auth::Scheme(word) => (header::AUTHORIZATION, format!("{word} {secret}")),
         Auth::Header(name) => (name.clone(), secret.to_owned()),
-        Auth::None => return None,
+        Auth::Query(_) | Auth::None => return None,
     };
     let value = HeaderValue::from_str(&text).ok().map(|mut value| {
         value.set_sensitive(true);
         value
     });
     Some((name, value))
+}
+
+/// The credential of a provider that wants it in the query.
+fn query_key(step: &Step) -> Option<(Box<str>, Secret)> {
+    let Auth::Query(name) = &step.planned.target.provider.auth else {
+        return None;
+    };
+    match &step.credential.credential.as_ref()?.proof {
+        Proof::Key(secret) => Some((name.clone(), secret.clone())),
+        Proof::Identity(_) => None,
+    }
 }
 
 /// `host`, or `host:port` where the port is not the scheme's own.
@@ -668,12 +711,25 @@ impl Outgoing {
         translated.or_else(|| reworded.map(|it| it.pair.errors()))
     }
 
+    /// Path and query as they go out.
+    pub fn target(&self) -> Cow<'_, str> {
+        let Some((name, key)) = &self.key else {
+            return Cow::Borrowed(&self.path);
+        };
+        let mark = if self.path.contains('?') { '&' } else { '?' };
+        Cow::Owned(format!(
+            "{}{mark}{name}={}",
+            self.path,
+            percent_encoded(key.expose())
+        ))
+    }
+
     /// Head and body as HTTP/1.1 puts them on the wire: one buffer, so one write (PINGORA.md, one-write path).
     pub fn to_wire(&self) -> Vec<u8> {
         let mut wire = Vec::with_capacity(512 + self.body.len());
         wire.put_slice(self.method.as_str().as_bytes());
         wire.put_slice(b" ");
-        wire.put_slice(self.path.as_bytes());
+        wire.put_slice(self.target().as_bytes());
         wire.put_slice(b" HTTP/1.1\r\n");
         for (name, value) in &self.headers {
             wire.put_slice(name.as_str().as_bytes());

@@ -7,6 +7,7 @@ use penstock_llm::model::{Asked, Dialect, Losses};
 use penstock_llm::rerank::Dialect as Rerank;
 
 use crate::dispatch::outgoing::percent_encoded;
+use crate::dispatch::page;
 use crate::dispatch::plan::Step;
 use crate::fault::{Fault, Result};
 use crate::state::answer::Pair;
@@ -22,7 +23,8 @@ pub const RANKING: &str = "/rerank";
 #[derive(Debug)]
 pub struct Said {
     pub pair: Pair,
-    /// Under the provider's base path.
+    /// Under the provider's base path, as the documentation has it, and with the model in it.
+    pub page: &'static str,
     pub path: String,
     /// At least one.
     pub bodies: Vec<Bytes>,
@@ -46,17 +48,25 @@ pub fn embeddings_of(provider: &Provider, caller: Embed, model: &str) -> Embed {
     }
 }
 
-/// The path of embeddings under a provider's base path.
-pub fn embeddings_path(dialect: Embed, model: &str) -> String {
-    let of_model = |method: &str| format!("/models/{}:{method}", percent_encoded(model));
+/// The page of embeddings under a provider's base path, as the dialect's documentation has it.
+pub fn embeddings_page(dialect: Embed) -> &'static str {
     match dialect {
-        Embed::OpenAi | Embed::Voyage => "/embeddings".to_owned(),
-        Embed::Cohere => "/embed".to_owned(),
-        Embed::Gemini => of_model("embedContent"),
-        Embed::GeminiBatch => of_model("batchEmbedContents"),
-        Embed::VertexPredict => of_model("predict"),
-        Embed::BedrockTitan | Embed::BedrockCohere => format!("/model/{}/invoke", whole_part(model)),
+        Embed::OpenAi | Embed::Voyage => "/embeddings",
+        Embed::Cohere => "/embed",
+        Embed::Gemini => "/models/{model}:embedContent",
+        Embed::GeminiBatch => "/models/{model}:batchEmbedContents",
+        Embed::VertexPredict => "/models/{model}:predict",
+        Embed::BedrockTitan | Embed::BedrockCohere => "/model/{model}/invoke",
     }
+}
+
+/// The same with the model in it.
+pub fn embeddings_path(dialect: Embed, model: &str) -> String {
+    let model = match dialect {
+        Embed::BedrockTitan | Embed::BedrockCohere => page::whole_part(model),
+        _ => percent_encoded(model),
+    };
+    embeddings_page(dialect).replace("{model}", &model)
 }
 
 /// A request for embeddings, said anew. `asked` is the model where the caller's path names it.
@@ -94,7 +104,7 @@ pub fn embeddings(
             from: speaks,
             to: caller,
         },
-        embeddings_path(speaks, model),
+        (embeddings_page(speaks), embeddings_path(speaks, model)),
         bodies,
         &losses,
     ))
@@ -115,24 +125,20 @@ pub fn ranking(step: &Step, caller: Rerank, speaks: Rerank, body: &[u8]) -> Resu
     };
     Ok(said(
         pair,
-        RANKING.to_owned(),
+        (RANKING, RANKING.to_owned()),
         vec![written.bytes.into()],
         &losses,
     ))
 }
 
-fn said(pair: Pair, path: String, bodies: Vec<Bytes>, losses: &Losses) -> Said {
+fn said(pair: Pair, (page, path): (&'static str, String), bodies: Vec<Bytes>, losses: &Losses) -> Said {
     Said {
         pair,
+        page,
         path,
         bodies,
         dropped: losses.names(),
     }
-}
-
-/// A model that is one part of a path: ARNs hold slashes and colons.
-fn whole_part(model: &str) -> String {
-    percent_encoded(model).replace('/', "%2F").replace(':', "%3A")
 }
 
 fn too_many_inputs(inputs: usize, most: usize) -> Box<Fault> {

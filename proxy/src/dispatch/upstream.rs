@@ -388,7 +388,7 @@ async fn exchange_general(
 fn request_header(outgoing: &Outgoing) -> pingora_error::Result<RequestHeader> {
     let mut head = RequestHeader::build(
         outgoing.method.clone(),
-        outgoing.path.as_bytes(),
+        outgoing.target().as_bytes(),
         Some(outgoing.headers.len() + 1),
     )?;
     for (name, value) in &outgoing.headers {

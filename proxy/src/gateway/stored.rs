@@ -45,7 +45,7 @@ impl Gateway {
             .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
         let (provider, owner) = self.keeper(&snapshot, &caller, &read)?;
         let page = exchange.accepted.raw_path.take().unwrap_or_default();
-        exchange.accepted.raw_path = Some(format!("{}{page}", provider.base_path));
+        exchange.accepted.raw_path = Some(provider.pages.plain_path(&provider.base_path, &page));
         exchange.admitted.owner = owner;
         exchange.accepted.stored = Some(read.stored);
         let model = Model::via(&provider, "");
@@ -204,6 +204,7 @@ fn again(outgoing: &Outgoing) -> Outgoing {
     Outgoing {
         method: outgoing.method.clone(),
         path: outgoing.path.clone(),
+        key: outgoing.key.clone(),
         headers: outgoing.headers.clone(),
         body: OutgoingBody::Plain(outgoing.body.to_bytes()),
         is_raw: outgoing.is_raw,

@@ -13,6 +13,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::startup::amounts::{Size, Usd};
+use crate::startup::manners::Said;
 use crate::startup::shape::{Entries, Field};
 
 pub use credentials::{Aws, Azure, Cloud, Credential, Google};
@@ -60,6 +61,12 @@ pub struct Gateway {
     pub plugin_cache: Field<String>,
     /// The plugins, in the order they run. Default: none.
     pub plugins: List<Plugin>,
+    /// A folder with kinds of providers besides those in the program, one YAML file for each; a file with the name of one in
+    /// the program counts instead of it. policies/providers/README.md says what stands in such a file. Default: none.
+    pub provider_kinds: Field<String>,
+    /// Every kind of provider whose key is in the environment, such as `GROQ_API_KEY`, is a provider under its kind's name,
+    /// with all its models as `groq/*`. A provider or a model of that name in the file counts instead. Default false.
+    pub providers_from_environment: Field<bool>,
     /// Where calls can go, by name. The name is also the first part of the path for a raw pass-through.
     pub providers: Field<Entries<Provider>>,
     /// What callers can ask for. Exact names come first, then the longest `prefix*`.
@@ -362,7 +369,12 @@ pub struct PluginLimits {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Provider {
-    /// `https://api.openai.com/v1`: what comes before `/chat/completions`.
+    /// What is known of it: `groq`, `azure-openai`, ... (policies/providers, and the folder `provider_kinds`). All else that
+    /// is said here counts instead of what the kind says; `headers`, `query` and `paths` entry by entry.
+    pub kind: Field<String>,
+    /// What the kind has to be told, such as `{region: eu-central-1}`; a value may be `env:NAME`.
+    pub variables: Field<Entries<String>>,
+    /// `https://api.openai.com/v1`: what comes before `/chat/completions`. It may hold the kind's `{variables}`.
     pub base_url: Field<String>,
     /// What it is spoken to in, what it does best first: `openai-chat` (default), `openai-responses`,
     /// `anthropic-messages`, `gemini`, `bedrock-converse`, `cohere`.
@@ -383,15 +395,22 @@ pub struct Provider {
     /// What is known of its models, for callers of another dialect.
     pub facts: Field<Facts>,
     /// Keys, each as `env:NAME` or `file:path`, or who the gateway is at a cloud: `{aws: ..}`, `{google: ..}`,
-    /// `{azure: ..}`. Several are used in turn.
+    /// `{azure: ..}`. Several are used in turn. Default: what the kind usually has, such as `env:GROQ_API_KEY`.
     pub credentials: List<Credential>,
-    /// How a key is shown: `bearer` (default), `none`, or `{header: api-key}`. The identities of clouds have
-    /// ways of their own.
+    /// How a key is shown: `bearer` (default), `none`, `{header: api-key}`, `{scheme: Api-Key}` (the word before the key in
+    /// `Authorization`) or `{query: key}`. The identities of clouds have ways of their own: `aws-sigv4`, `google` and
+    /// `azure-entra` stand for one with its defaults where `credentials` names none.
     pub auth: Field<Auth>,
     /// A provider whose keys are not there is left out, with its targets, instead of refusing the file. Default false.
     pub optional: Field<bool>,
     /// Whether it takes `stream_options.include_usage`, which streams are metered by. Default true.
     pub usage_option: Field<bool>,
+    /// Pages that are elsewhere than the API's documentation has them, below the base URL: `{"/chat/completions":
+    /// "/v2/chat"}`. `{model}` stands for the provider's name of the model, `{path}` for the usual path, the page `"*"` for
+    /// all that are not named.
+    pub paths: Field<Entries<String>>,
+    /// Added to the query of every request.
+    pub query: Field<Entries<String>>,
     /// Fields that it takes otherwise than its dialects say. What is dropped, renamed or bounded is named to the caller in
     /// `x-penstock-dropped`.
     pub parameters: List<ParameterRule>,
@@ -413,12 +432,39 @@ pub struct Provider {
     pub reads_documents: Field<bool>,
 }
 
+impl Provider {
+    /// What it says in the same words as a kind of provider.
+    pub fn said(&self) -> Said<'_> {
+        Said {
+            dialects: &self.dialects,
+            embeddings: &self.embeddings,
+            rerank: &self.rerank,
+            betas: &self.betas,
+            facts: &self.facts,
+            usage_option: &self.usage_option,
+            fetches_urls: &self.fetches_urls,
+            reads_documents: &self.reads_documents,
+            paths: &self.paths,
+            query: &self.query,
+            parameters: &self.parameters,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Auth {
     Bearer,
     None,
     Header(String),
+    Scheme(String),
+    Query(String),
+    /// A request that is signed for AWS.
+    AwsSigv4,
+    /// A token of Google's.
+    Google,
+    /// A token of Microsoft's.
+    AzureEntra,
 }
 
 /// What becomes of one field of a body: exactly one of `drop`, `rename`, `clamp`, `default`, each with a field's path such

@@ -6,7 +6,9 @@ pub mod certificates;
 mod chain;
 mod check;
 mod files;
+mod kinds;
 pub mod logging;
+mod manners;
 pub mod plugin_command;
 pub mod problem;
 pub mod reload;
@@ -43,6 +45,11 @@ const DEFAULT_CONFIG: &str = include_str!("default.yaml");
 
 /// The file that is looked for where none is named.
 const USUAL_FILE: &str = "penstock.yaml";
+
+/// The kinds of providers in the program, one in a line.
+pub fn kinds() -> String {
+    kinds::Kinds::embedded().to_string()
+}
 
 /// Where the configuration is.
 #[derive(Clone, Debug)]

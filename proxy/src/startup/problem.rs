@@ -100,9 +100,39 @@ impl Findings {
             }
             self.problem(Mark::default(), "nothing to serve", "");
         }
-        self.problems
-            .sort_by_key(|problem| (problem.mark.line, problem.mark.column));
+        let own = self.file;
+        self.problems.sort_by_key(|problem| {
+            let other = (problem.file != own).then(|| problem.file.clone());
+            (other, problem.mark.line, problem.mark.column)
+        });
         Err(Problems(self.problems))
+    }
+
+    /// Findings in the same file, apart from these.
+    pub fn apart(&self) -> Findings {
+        Findings::new(self.file.clone())
+    }
+
+    /// Whether there is no problem so far.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// What was found in another file.
+    pub fn absorb(&mut self, other: Findings) {
+        other
+            .problems
+            .into_iter()
+            .for_each(|problem| push(&mut self.problems, problem));
+        other
+            .warnings
+            .into_iter()
+            .for_each(|warning| push(&mut self.warnings, warning));
+    }
+
+    /// All that was found, for what may be told otherwise.
+    pub fn into_all(self) -> impl Iterator<Item = Problem> {
+        self.problems.into_iter().chain(self.warnings)
     }
 
     fn place(&self, mark: Mark, message: impl Into<String>, remedy: impl Into<String>) -> Problem {

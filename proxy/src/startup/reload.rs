@@ -313,7 +313,13 @@ impl Folders {
     /// Kubernetes' `..data`, is an event of its folder. A folder that is gone is taken up again when it is back.
     fn follow(&mut self, seen: &Seen) {
         let Some(watcher) = &mut self.watcher else { return };
-        for folder in seen.paths().flat_map(folders_of).collect::<BTreeSet<_>>() {
+        let listed = seen.folders().map(Path::to_owned);
+        for folder in seen
+            .paths()
+            .flat_map(folders_of)
+            .chain(listed)
+            .collect::<BTreeSet<_>>()
+        {
             if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 log::debug!("{} is polled, not watched: {error}", folder.display());
             }

@@ -54,10 +54,12 @@ impl Environment {
     }
 }
 
-/// The files that a reading asked for, those that were not there too, each with what was found.
+/// The files that a reading asked for, those that were not there too, each with what was found; and the folders whose
+/// files it looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     files: BTreeMap<PathBuf, Found>,
+    folders: BTreeMap<PathBuf, Option<Vec<PathBuf>>>,
 }
 
 /// No file of a configuration is larger: components are a few megabytes, all else is text.
@@ -75,6 +77,19 @@ impl Seen {
         outcome.map(|(_, content)| content)
     }
 
+    /// The YAML files of a folder in the order of their names, and a note of them.
+    pub fn list(&mut self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let outcome = list(folder);
+        self.folders
+            .insert(folder.to_owned(), outcome.as_ref().ok().cloned());
+        outcome
+    }
+
+    /// The folders whose files count.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.keys().map(PathBuf::as_path)
+    }
+
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.keys().map(PathBuf::as_path)
     }
@@ -82,6 +97,11 @@ impl Seen {
     /// Whether a file holds something else now, appeared or went away. Costs one `stat` for each file that was left alone.
     pub fn changed(&mut self) -> bool {
         let mut changed = false;
+        for (folder, files) in &mut self.folders {
+            let now = list(folder).ok();
+            changed |= now != *files;
+            *files = now;
+        }
         for (path, found) in &mut self.files {
             if !found.is_current(path) {
                 let now = read(path).map_or_else(
@@ -103,7 +123,7 @@ impl Seen {
                 .map(|(p, f)| (p.clone(), f.digest))
                 .collect::<Vec<_>>()
         };
-        contents(self) == contents(other)
+        self.folders == other.folders && contents(self) == contents(other)
     }
 }
 
@@ -155,6 +175,23 @@ impl Found {
             _ => false,
         }
     }
+}
+
+/// The files whose names end in `.yaml`; those that begin with a dot are an editor's or a mount's own.
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if name.ends_with(".yaml") && !name.starts_with('.') {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// The state is taken before the content: a change in between makes the state out of date, never the content.
@@ -218,6 +255,22 @@ mod tests {
             .set_modified(modified)
             .unwrap();
         assert!(seen.changed());
+    }
+
+    #[test]
+    fn a_file_that_joins_a_folder_or_leaves_it_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = Seen::default();
+        assert!(seen.list(folder.path()).unwrap().is_empty());
+        std::fs::write(folder.path().join(".a.yaml"), "").unwrap();
+        std::fs::write(folder.path().join("a.txt"), "").unwrap();
+        assert!(!seen.changed());
+        let before = seen.clone();
+        std::fs::write(folder.path().join("a.yaml"), "").unwrap();
+        assert!(seen.changed() && !seen.changed());
+        assert!(!seen.same_content(&before));
+        std::fs::remove_file(folder.path().join("a.yaml")).unwrap();
+        assert!(seen.changed() && seen.same_content(&before));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod media;
 pub mod meters;
 pub mod metrics;
 pub mod owners;
+pub mod pages;
 pub mod parameters;
 pub mod quota;
 pub mod records;

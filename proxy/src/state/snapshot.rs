@@ -15,6 +15,7 @@ use crate::state::facts::{Facts, Streaming};
 use crate::state::health::HealthHandle;
 use crate::state::identity::Identity;
 use crate::state::meters::Meters;
+use crate::state::pages::Pages;
 use crate::state::parameters::Parameters;
 use crate::state::scrub::scrub;
 use crate::state::secret::{KeyHash, Secret};
@@ -434,6 +435,8 @@ pub struct Provider {
     pub auth: Auth,
     /// Whether it takes `stream_options.include_usage`.
     pub usage_option: bool,
+    /// Where its pages are.
+    pub pages: Pages,
     /// What becomes of fields that it takes otherwise than its dialects say.
     pub parameters: Parameters,
     /// Headers added to every request.
@@ -509,7 +512,11 @@ impl Proof {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
     Bearer,
+    /// `Authorization` with another word than `Bearer` before the key.
+    Scheme(Box<str>),
     Header(http::HeaderName),
+    /// A parameter of the query.
+    Query(Box<str>),
     None,
 }
 

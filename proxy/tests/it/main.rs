@@ -18,6 +18,7 @@ mod guards;
 mod idempotency;
 mod identities;
 mod kept;
+mod kinds;
 mod limits;
 mod matrix;
 mod media;

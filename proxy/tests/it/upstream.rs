@@ -1,9 +1,8 @@
 //! Ways out: pooled connections, HTTP/2, a CONNECT proxy, a private authority, a client certificate, names.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::TcpListener;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::harness::calls::{ANSWER, CHAT, CHAT_PATH, CHAT_STREAM, DONE, FINISH, says};
 use crate::harness::client::{Client, post};
@@ -12,6 +11,7 @@ use crate::harness::gateway::{Gateway, KEY};
 use crate::harness::http2;
 use crate::harness::provider::Provider;
 use crate::harness::tls::{self, Authority, Certified};
+pub use crate::harness::tunnel::connect_proxy;
 
 fn served(gateway: &Gateway, provider: &Provider) {
     let mut client = gateway.begin(CHAT_PATH, CHAT);
@@ -166,47 +166,6 @@ models: [{{name: m, targets: [{{provider: new}}]}}, {{name: old, targets: [{{pro
         assert_eq!(client.answer().text(), ANSWER);
     }
     assert_eq!(http1.connections(), 1);
-}
-
-/// A CONNECT proxy that answers with `status`, and tells what it was asked.
-pub fn connect_proxy(to: SocketAddr, status: &'static str) -> (SocketAddr, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, asked) = sync_channel(100);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (mut stream, sender) = (stream.unwrap(), sender.clone());
-            std::thread::spawn(move || {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    stream.read_exact(&mut byte).unwrap();
-                    head.push(byte[0]);
-                }
-                sender.send(String::from_utf8(head).unwrap()).unwrap();
-                stream
-                    .write_all(format!("HTTP/1.1 {status}\r\nx: y\r\n\r\n").as_bytes())
-                    .unwrap();
-                if status.starts_with("200") {
-                    let inner = TcpStream::connect(to).unwrap();
-                    splice(&stream, &inner);
-                }
-            });
-        }
-    });
-    (address, asked)
-}
-
-fn splice(one: &TcpStream, other: &TcpStream) {
-    let copy = |mut from: TcpStream, mut to: TcpStream| {
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut from, &mut to);
-            let _ = to.shutdown(std::net::Shutdown::Both);
-        })
-    };
-    let back = copy(other.try_clone().unwrap(), one.try_clone().unwrap());
-    let _ = copy(one.try_clone().unwrap(), other.try_clone().unwrap()).join();
-    let _ = back.join();
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::state::answer::Source;
 use crate::state::clock::Clock;
 use crate::state::identity::Settings;
 use crate::state::lease::Unavailable;
+use crate::state::pages::Pages;
 use crate::state::parameters::Parameters;
 use crate::state::snapshot::{Auth, MediaTaken, Provider, Timeouts, Trust};
 
@@ -108,6 +109,7 @@ impl Way {
         let outgoing = Outgoing {
             method: ask.method,
             path,
+            key: None,
             headers,
             body: OutgoingBody::Plain(ask.body),
             is_raw: true,
@@ -159,6 +161,7 @@ impl Way {
             credentials: Vec::new(),
             auth: Auth::None,
             usage_option: false,
+            pages: Pages::default(),
             parameters: Parameters::default(),
             headers: Vec::new(),
             http2: false,

@@ -142,6 +142,7 @@ mod tests {
         Outgoing {
             method: vector.method.clone(),
             path: vector.path.to_owned(),
+            key: None,
             headers: host.iter().chain(vector.headers).map(header).collect(),
             body: OutgoingBody::Plain(Bytes::new()),
             is_raw: false,

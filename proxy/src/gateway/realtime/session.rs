@@ -157,11 +157,8 @@ impl Session {
         self.wait.begin();
         match outgoing {
             Ok(outgoing) => {
-                let mut head = RequestHeader::build(
-                    outgoing.method,
-                    outgoing.path.as_bytes(),
-                    Some(outgoing.headers.len()),
-                )?;
+                let (method, most) = (outgoing.method.clone(), outgoing.headers.len());
+                let mut head = RequestHeader::build(method, outgoing.target().as_bytes(), Some(most))?;
                 for (name, value) in outgoing.headers {
                     head.append_header(name, value)?;
                 }

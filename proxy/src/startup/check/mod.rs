@@ -2,17 +2,20 @@
 //! is `chain`'s; what the keys of the file are, `files`'.
 
 mod callers;
-mod facts;
+pub mod facts;
 mod fetch;
 mod grants;
 mod identities;
+mod keys;
+mod kinds;
 mod listening;
+mod merged;
 mod models;
-mod parameters;
+pub mod parameters;
 mod plugins;
 mod providers;
 mod tunnel;
-mod url;
+pub mod url;
 
 #[cfg(test)]
 mod tests;
@@ -75,8 +78,14 @@ const MAX_BYTES: u64 = 1 << 40;
 impl Checker<'_> {
     pub fn check(mut self, file: &files::Gateway) -> Checked {
         let timeouts = self.timeouts(file.timeouts.value.as_ref(), DEFAULT_TIMEOUTS);
-        let providers = self.providers(&file.providers, timeouts);
-        let (models, offered) = self.models(&file.models, &providers);
+        let kinds = self.kinds(&file.provider_kinds);
+        let mut providers = self.providers(&file.providers, timeouts, &kinds);
+        let (mut models, mut offered) = self.models(&file.models, &providers);
+        if file.providers_from_environment.value == Some(true) {
+            let owner = file.providers_from_environment.mark;
+            let found = self.providers_of_environment(&mut providers, owner, timeouts, &kinds);
+            self.models_of_environment(&found, owner, &providers, &mut models, &mut offered);
+        }
         let callers = self.callers(&file.keys, &offered);
         let (listeners, certificates) = self.listeners(&file.listeners);
         let settings = ProcessSettings {

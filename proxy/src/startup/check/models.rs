@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::startup::check::facts::facts;
 use crate::startup::check::providers::Providers;
 use crate::startup::check::{Checker, Names};
 use crate::startup::files;
+use crate::startup::manners::betas;
 use crate::startup::problem::{Mark, suggestion};
 use crate::startup::shape::Field;
 use crate::state::health::HealthHandle;
@@ -45,6 +47,40 @@ impl Checker<'_> {
             }
         }
         (models, offered)
+    }
+
+    /// Every model of each of these providers, under the provider's name, but for what the file offers itself.
+    pub(super) fn models_of_environment(
+        &mut self,
+        names: &[String],
+        owner: Mark,
+        providers: &Providers,
+        models: &mut Vec<Model>,
+        offered: &mut Vec<String>,
+    ) {
+        let said = |value: &str| Field {
+            value: Some(value.to_owned()),
+            mark: owner,
+        };
+        for name in names {
+            let pattern = format!("{name}/*");
+            if offered.contains(&pattern) {
+                continue;
+            }
+            let file = files::Target {
+                provider: said(name),
+                model: said("*"),
+                ..files::Target::default()
+            };
+            let target = self.target(&pattern, &file, owner, providers);
+            models.extend(target.map(|target| Model {
+                name: pattern.as_str().into(),
+                pattern: ModelPattern::parse(&pattern),
+                targets: vec![Arc::new(target)],
+                created: self.created(&pattern, &Field::default()),
+            }));
+            offered.push(pattern);
+        }
     }
 
     /// Seconds since 1970: as the file says, else what was said of the model before, so that it stays what it is, else now.
@@ -135,8 +171,8 @@ impl Checker<'_> {
         let model = self.upstream_model(name, &file.model)?;
         let weight = self.number(&file.weight, 1, 0, MAX_WEIGHT);
         let price = self.price(&file.price);
-        let betas = Self::betas(&file.betas);
-        let facts = self.facts(&file.facts);
+        let betas = betas(&file.betas);
+        let facts = facts(&file.facts, self.findings);
         if !providers.known.contains_key(provider_name) {
             let remedy = suggestion(provider_name, providers.known.keys().map(String::as_str));
             self.findings.problem(

@@ -1,25 +1,23 @@
-//! Providers: URLs, credentials, headers and what is trusted in TLS.
+//! Providers: URLs, headers and what is trusted in TLS; those that a file names, and those that the environment has a key for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use penstock_llm::model::Dialect;
-use penstock_llm::{embed, rerank};
 
 use crate::startup::certificates;
-use crate::startup::check::parameters::parameters;
+use crate::startup::check::keys::Keys;
+use crate::startup::check::kinds::Given;
 use crate::startup::check::url::Url;
 use crate::startup::check::{Checker, NAME_RULE, is_name};
-use crate::startup::files::{self, List};
+use crate::startup::files;
+use crate::startup::kinds::{Kind, Kinds};
+use crate::startup::manners::pages_of;
 use crate::startup::problem::Mark;
-use crate::startup::secrets::{Missing, Reference};
 use crate::startup::shape::{Entries, Field};
-use crate::state::health::HealthHandle;
-use crate::state::identity::Cloud;
 use crate::state::parameters::Parameters;
 use crate::state::secret::Secret;
-use crate::state::snapshot::{Auth, Betas, Credential, MediaTaken, Proof, Provider, Timeouts, Trust};
+use crate::state::snapshot::{Auth, Betas, Provider, Timeouts, Trust};
 
 /// The providers by what became of them.
 #[derive(Default)]
@@ -48,16 +46,24 @@ const NOT_SETTABLE: [&str; 9] = [
 /// Headers whose values are keys.
 const SECRET_HEADERS: [&str; 4] = ["api-key", "x-api-key", "x-goog-api-key", "x-auth-token"];
 
-/// A provider's credentials; none with the reason where an optional one has none.
-enum Keys {
-    There(Vec<(u32, Shown)>),
+/// What became of one entry.
+enum Outcome {
+    There(Box<Provider>),
     LeftOut(String),
+    /// Noted already.
+    Bad,
 }
 
-/// A credential, before it is known how its provider is reached.
-enum Shown {
-    Key(Secret),
-    Cloud(Box<Cloud>),
+impl Providers {
+    fn add(&mut self, name: &str, outcome: Outcome) {
+        let available = match outcome {
+            Outcome::There(provider) => Some(Arc::from(provider)),
+            Outcome::LeftOut(_) | Outcome::Bad => None,
+        };
+        self.known.insert(name.to_owned(), available.is_some());
+        self.available
+            .extend(available.map(|p: Arc<Provider>| (p.name.clone(), p)));
+    }
 }
 
 impl Checker<'_> {
@@ -65,6 +71,7 @@ impl Checker<'_> {
         &mut self,
         field: &Field<Entries<files::Provider>>,
         timeouts: Timeouts,
+        kinds: &Kinds,
     ) -> Providers {
         let mut providers = Providers::default();
         let mut left_out = Vec::new();
@@ -73,15 +80,18 @@ impl Checker<'_> {
                 field,
                 Mark::default(),
                 "`providers`",
-                "add a provider with a base_url",
+                "add a provider with a base_url or a kind",
             )
             .is_none()
         {
             return providers;
         }
         if field.value.as_ref().is_some_and(|entries| entries.0.is_empty()) {
-            self.findings
-                .problem(field.mark, "no providers", "add a provider with a base_url");
+            self.findings.problem(
+                field.mark,
+                "no providers",
+                "add a provider with a base_url or a kind",
+            );
         }
         for (name, entry) in field.value.iter().flat_map(|entries| &entries.0) {
             let (Some(text), Some(provider)) = (&name.value, &entry.value) else {
@@ -91,24 +101,11 @@ impl Checker<'_> {
                 continue;
             };
             self.provider_name(text, name.mark);
-            let (checked, keys) = (
-                self.provider(text, provider, name.mark, timeouts),
-                self.keys(provider, name.mark),
-            );
-            let available = match keys {
-                Keys::There(shown) => checked.map(|checked| Provider {
-                    credentials: self.credentials(&checked, shown),
-                    ..checked
-                }),
-                Keys::LeftOut(reason) => {
-                    left_out.push(format!("{text} ({reason})"));
-                    None
-                }
-            };
-            providers.known.insert(text.clone(), available.is_some());
-            providers
-                .available
-                .extend(available.map(|p| (p.name.clone(), Arc::new(p))));
+            let outcome = self.entry(text, provider, name.mark, timeouts, kinds);
+            if let Outcome::LeftOut(reason) = &outcome {
+                left_out.push(format!("{text} ({reason})"));
+            }
+            providers.add(text, outcome);
         }
         if !left_out.is_empty() {
             self.findings.warning(
@@ -118,6 +115,72 @@ impl Checker<'_> {
             );
         }
         providers
+    }
+
+    /// The kinds whose key is in the environment, as providers; gives their names.
+    pub(super) fn providers_of_environment(
+        &mut self,
+        providers: &mut Providers,
+        owner: Mark,
+        timeouts: Timeouts,
+        kinds: &Kinds,
+    ) -> Vec<String> {
+        let mut found = Vec::new();
+        for kind in kinds.iter() {
+            let is_set = self.usual_key(kind).is_some();
+            if !is_set || providers.known.contains_key(&*kind.name) {
+                continue;
+            }
+            // nobody asked for this one: what is wrong with its variables keeps no gateway from starting
+            let apart = self.findings.apart();
+            let own = std::mem::replace(self.findings, apart);
+            let file = of_environment(kind, owner);
+            let outcome = self.entry(&kind.name, &file, owner, timeouts, kinds);
+            let said = std::mem::replace(self.findings, own);
+            let is_clean = said.is_clean();
+            for problem in said.into_all() {
+                let message = format!(
+                    "`{}` is not served with the key of the environment: {}",
+                    kind.name, problem.message
+                );
+                self.findings.warning(owner, message, problem.remedy);
+            }
+            if let (Outcome::There(_), true) = (&outcome, is_clean) {
+                providers.add(&kind.name, outcome);
+                found.push(kind.name.to_string());
+            }
+        }
+        found
+    }
+
+    fn entry(
+        &mut self,
+        name: &str,
+        file: &files::Provider,
+        owner: Mark,
+        timeouts: Timeouts,
+        kinds: &Kinds,
+    ) -> Outcome {
+        // without its kind, what is missing cannot be told from what the kind would say
+        let Some(given) = self.given(name, file, owner, kinds) else {
+            return Outcome::Bad;
+        };
+        let showing = self.showing(file, given.kind.as_deref());
+        let shown = match self.keys(file, &given, &showing, owner) {
+            Keys::There(shown) => shown,
+            Keys::LeftOut(reason) => return Outcome::LeftOut(reason),
+        };
+        if !given.unset.is_empty() {
+            return Outcome::LeftOut(given.unset.join(", "));
+        }
+        match self.provider(name, file, &given, owner, timeouts) {
+            Some(checked) => Outcome::There(Box::new(Provider {
+                credentials: self.credentials(&checked, shown),
+                auth: showing.auth,
+                ..checked
+            })),
+            None => Outcome::Bad,
+        }
     }
 
     fn provider_name(&mut self, name: &str, mark: Mark) {
@@ -137,28 +200,24 @@ impl Checker<'_> {
         &mut self,
         name: &str,
         file: &files::Provider,
+        given: &Given,
         owner: Mark,
         timeouts: Timeouts,
     ) -> Option<Provider> {
-        let headers = self.headers(&file.headers);
+        let mut headers = self.headers(&file.headers);
+        self.usual_headers(given, file.kind.mark, &mut headers);
         let trust = self.trust(file);
         let connect_proxy = self.connect_proxy(&file.connect_proxy);
         let timeouts = self.timeouts(file.timeouts.value.as_ref(), timeouts);
-        let auth = self.auth(&file.auth);
-        let dialects = self.dialects(&file.dialects, file.adapter.is_absent());
-        let embeddings = self.embeddings(&file.embeddings);
-        let rerank = self.rerank(&file.rerank, &dialects);
-        let betas = Self::betas(&file.betas);
-        let facts = self.facts(&file.facts);
-        let first = dialects.first().copied().unwrap_or(Dialect::OpenAiChat);
-        let parameters = parameters(&file.parameters, first, self.findings);
-        let what = format!("`base_url` of provider `{name}`");
-        let base_url = self.required(&file.base_url, owner, &what, "such as https://api.openai.com/v1")?;
-        let url = self.url(base_url, file.base_url.mark)?;
+        let manners = self.manners(file, given);
+        let pages = pages_of(&manners, &given.values);
+        let parameters = Parameters::new(&manners.parameters.unwrap_or_default());
+        let (base_url, mark) = self.base_url(name, file, given, owner)?;
+        let url = self.url(&base_url, mark)?;
         if url.user.is_some() {
             let remedy = "name the key under credentials, as env:NAME or file:path";
             self.findings
-                .problem(file.base_url.mark, "a base URL with a user or password", remedy);
+                .problem(mark, "a base URL with a user or password", remedy);
         }
         let http2 = file.http2.value.unwrap_or(false);
         if http2 && !url.tls {
@@ -168,27 +227,25 @@ impl Checker<'_> {
                 "remove http2, or use https",
             );
         }
-        let betas = betas.unwrap_or_else(|| betas_at(&url.host));
+        let betas = manners.betas.unwrap_or_else(|| betas_at(&url.host));
         Some(Provider {
             name: name.into(),
             tls: url.tls,
             host: url.host.into(),
             port: url.port,
             base_path: url.path.into(),
-            dialects,
+            dialects: manners.dialects,
             adapter: file.adapter.value.as_deref().map(Into::into),
-            embeddings,
-            rerank,
+            embeddings: manners.embeddings,
+            rerank: manners.rerank,
             betas: Arc::new(betas),
-            facts,
+            facts: manners.facts,
             credentials: Vec::new(),
-            auth,
-            usage_option: file.usage_option.value.unwrap_or(true),
-            parameters: Parameters::new(&parameters),
-            media: MediaTaken {
-                fetches_urls: file.fetches_urls.value,
-                reads_documents: file.reads_documents.value,
-            },
+            media: manners.media,
+            auth: Auth::None,
+            usage_option: manners.usage_option.unwrap_or(true),
+            pages,
+            parameters,
             headers,
             http2,
             trust,
@@ -201,160 +258,6 @@ impl Checker<'_> {
         Url::parse(text)
             .map_err(|(message, remedy)| self.findings.problem(mark, message, remedy))
             .ok()
-    }
-
-    /// In the file's order; OpenAI's where nothing is said, unless an adapter speaks for all.
-    fn dialects(&mut self, list: &List<String>, has_default: bool) -> Vec<Dialect> {
-        let mut dialects = Vec::new();
-        for field in list.value.iter().flatten() {
-            let Some(name) = &field.value else { continue };
-            match Dialect::named(name).filter(|dialect| dialect.codec().is_some()) {
-                Some(dialect) => dialects.push(dialect),
-                None => self.findings.problem(
-                    field.mark,
-                    format!("`{name}` is no dialect"),
-                    format!("one of {}", known_dialects()),
-                ),
-            }
-        }
-        if dialects.is_empty() && has_default {
-            dialects.push(Dialect::OpenAiChat);
-        }
-        dialects
-    }
-
-    fn embeddings(&mut self, field: &Field<String>) -> Option<embed::Dialect> {
-        let name = field.value.as_deref()?;
-        let known = embed::Dialect::named(name);
-        if known.is_none() {
-            let all = embed::CODECS.iter().map(|codec| codec.dialect().as_str());
-            self.no_dialect(name, field.mark, "embeddings", all);
-        }
-        known
-    }
-
-    fn rerank(&mut self, field: &Field<String>, dialects: &[Dialect]) -> Option<rerank::Dialect> {
-        let Some(name) = field.value.as_deref() else {
-            let is_cohere = dialects.first() == Some(&Dialect::Cohere);
-            return is_cohere.then_some(rerank::Dialect::CohereV2);
-        };
-        let known = rerank::Dialect::named(name);
-        if known.is_none() {
-            let all = rerank::DIALECTS.iter().map(|dialect| dialect.as_str());
-            self.no_dialect(name, field.mark, "reranking", all);
-        }
-        known
-    }
-
-    fn no_dialect<'n>(&mut self, name: &str, mark: Mark, what: &str, all: impl Iterator<Item = &'n str>) {
-        let all: Vec<&str> = all.collect();
-        self.findings.problem(
-            mark,
-            format!("`{name}` is no dialect of {what}"),
-            format!("one of {}", all.join(", ")),
-        );
-    }
-
-    /// Which beta headers go to a provider or a target; none where nothing is said.
-    pub(super) fn betas(field: &Field<files::Betas>) -> Option<Betas> {
-        Some(match field.value.as_ref()? {
-            files::Betas::Forward => Betas::All,
-            files::Betas::Drop => Betas::Only(Vec::new()),
-            files::Betas::Only(names) => {
-                let names = names.iter().filter_map(|name| name.value.as_deref());
-                Betas::Only(names.map(Into::into).collect())
-            }
-        })
-    }
-
-    fn auth(&mut self, field: &Field<files::Auth>) -> Auth {
-        match &field.value {
-            None | Some(files::Auth::Bearer) => Auth::Bearer,
-            Some(files::Auth::None) => Auth::None,
-            Some(files::Auth::Header(name)) => match HeaderName::try_from(name) {
-                Ok(name) => Auth::Header(name),
-                Err(_) => {
-                    self.findings.problem(
-                        field.mark,
-                        "not the name of a header",
-                        "such as {header: api-key}",
-                    );
-                    Auth::Bearer
-                }
-            },
-        }
-    }
-
-    fn keys(&mut self, file: &files::Provider, owner: Mark) -> Keys {
-        let references = file.credentials.value.as_deref().unwrap_or_default();
-        let no_auth = file.auth.value == Some(files::Auth::None);
-        if no_auth && !references.is_empty() {
-            let remedy = "remove the credentials, or `auth: none`";
-            self.findings
-                .problem(file.credentials.mark, "credentials that are never sent", remedy);
-        }
-        if !no_auth
-            && references.is_empty()
-            && (file.credentials.is_absent() || file.credentials.value.is_some())
-        {
-            let remedy = "add credentials: [\"env:NAME\"], or auth: none";
-            self.findings
-                .problem(owner, "a provider without credentials", remedy);
-        }
-        let optional = file.optional.value.unwrap_or(false);
-        let host = file.base_url.value.as_deref();
-        let host = host.and_then(|url| Url::parse(url).ok()).map(|url| url.host);
-        let (mut credentials, mut unset) = (Vec::new(), Vec::new());
-        for (position, field) in (0..).zip(references) {
-            let absent = match &field.value {
-                None => continue,
-                Some(files::Credential::Key(text)) => match self.secret(text) {
-                    Ok(secret) => {
-                        credentials.push((position, Shown::Key(secret)));
-                        continue;
-                    }
-                    Err(missing) => vec![(field.mark, missing)],
-                },
-                Some(files::Credential::Cloud(cloud)) => {
-                    match self.cloud(cloud, field.mark, host.as_deref()) {
-                        Ok(cloud) => {
-                            credentials.push((position, Shown::Cloud(Box::new(cloud))));
-                            continue;
-                        }
-                        Err(absent) => absent,
-                    }
-                }
-            };
-            for (mark, missing) in absent {
-                if optional && missing.is_unset {
-                    unset.push(missing.message);
-                    continue;
-                }
-                let hints = [missing.remedy.as_str(), "mark the provider `optional: true`"];
-                let hints = &hints[usize::from(missing.remedy.is_empty())..1 + usize::from(missing.is_unset)];
-                self.findings.problem(mark, missing.message, hints.join(", or "));
-            }
-        }
-        match credentials.is_empty() && !unset.is_empty() {
-            true => Keys::LeftOut(unset.join(", ")),
-            false => Keys::There(credentials),
-        }
-    }
-
-    fn credentials(&self, provider: &Provider, shown: Vec<(u32, Shown)>) -> Vec<Credential> {
-        let credential = |(position, shown)| Credential {
-            position,
-            proof: match shown {
-                Shown::Key(secret) => Proof::Key(secret),
-                Shown::Cloud(cloud) => self.proof(provider, position, *cloud),
-            },
-            health: HealthHandle::default(),
-        };
-        shown.into_iter().map(credential).collect()
-    }
-
-    pub(super) fn secret(&mut self, text: &str) -> Result<Secret, Missing> {
-        Reference::parse(text, self.folder)?.read(self.environment, self.seen)
     }
 
     fn headers(&mut self, field: &Field<Entries<String>>) -> Vec<(HeaderName, HeaderValue)> {
@@ -433,6 +336,21 @@ impl Checker<'_> {
     }
 }
 
+/// What the environment has a key for, as if it were written.
+fn of_environment(kind: &Kind, owner: Mark) -> files::Provider {
+    files::Provider {
+        kind: Field {
+            value: Some(kind.name.to_string()),
+            mark: owner,
+        },
+        optional: Field {
+            value: Some(true),
+            mark: owner,
+        },
+        ..files::Provider::default()
+    }
+}
+
 /// What Bedrock and Vertex are known to take of Claude's betas; anything else makes a 400 there (PAIN I02).
 const BETAS_OF_CLOUDS: [&str; 10] = [
     "computer-use-2025-01-24",
@@ -456,13 +374,4 @@ fn betas_at(host: &str) -> Betas {
         true => Betas::Only(BETAS_OF_CLOUDS.iter().map(|name| (*name).into()).collect()),
         false => Betas::All,
     }
-}
-
-fn known_dialects() -> String {
-    let known: Vec<&str> = Dialect::ALL
-        .iter()
-        .filter(|dialect| dialect.codec().is_some())
-        .map(|dialect| dialect.as_str())
-        .collect();
-    known.join(", ")
 }

@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::startup::chain::Chain;
 use crate::startup::problem::Problem;
-use crate::startup::{ConfigSource, Environment, check};
+use crate::startup::sources::Seen;
+use crate::startup::{Before, ConfigSource, Environment, Reading, check, read};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
@@ -122,13 +124,67 @@ fn the_embedded_configuration_is_right() {
         (4, 2, 3, 1)
     );
     let warnings: Vec<String> = summary.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
-        warnings[0].contains("groq") && !warnings[0].contains("openai ("),
+        warnings[0].contains("the demo key sk-penstock-demo is accepted"),
         "{warnings:?}"
     );
-    assert!(
-        warnings[1].contains("the demo key sk-penstock-demo is accepted"),
-        "{warnings:?}"
+    let keys = [
+        ("GROQ_API_KEY", "k"),
+        ("ANTHROPIC_API_KEY", "k"),
+        ("GEMINI_API_KEY", "k"),
+        ("COHERE_API_KEY", ""),
+    ];
+    let more = check(
+        &ConfigSource::Embedded,
+        &Environment::of(here.into_iter().chain(keys)),
+    )
+    .unwrap();
+    assert_eq!((more.models, more.providers), (7, 5));
+}
+
+#[test]
+fn feature_p06_a_key_in_the_environment_is_enough_and_the_file_counts_before_it() {
+    let path = folder().join("environment.yaml");
+    let source = ConfigSource::File(path.clone());
+    let variables = [
+        ("OPENAI_API_KEY", "sk-1"),
+        ("TEAM_A_KEY", "sk-2"),
+        ("GROQ_API_KEY", "sk-3"),
+        // its region is missing, and its value is no host's part
+        ("AWS_BEARER_TOKEN_BEDROCK", "sk-4"),
+        ("SNOWFLAKE_PAT", "sk-5"),
+        ("SNOWFLAKE_ACCOUNT", "https://x"),
+    ];
+    let Reading {
+        checked, warnings, ..
+    } = read(
+        &source,
+        &Environment::of(variables),
+        None,
+        &Before::nothing(&Chain::default()),
+        &mut Seen::default(),
+    )
+    .unwrap();
+    let snapshot = checked.snapshot;
+    let mut names: Vec<&str> = snapshot.providers.keys().map(|name| &**name).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["groq", "openai"]);
+    assert_eq!(&*snapshot.providers["openai"].host, "own.example");
+    let target = |model: &str| {
+        snapshot
+            .models
+            .find(model)
+            .map(|model| model.targets[0].id.to_string())
+    };
+    assert_eq!(target("openai/gpt").as_deref(), Some("openai/own-*"));
+    assert_eq!(target("groq/llama").as_deref(), Some("groq/*"));
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [&*format!(
+            "{}:2:29: `snowflake` is not served with the key of the environment: the value of a variable is one word of letters, digits and ._~:/@%- (without https:// where it is a host)",
+            path.display()
+        )]
     );
 }

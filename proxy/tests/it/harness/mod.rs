@@ -16,6 +16,7 @@ pub mod recordings;
 pub mod sigv4;
 pub mod squeeze;
 pub mod tls;
+pub mod tunnel;
 
 use std::time::{Duration, Instant};
 

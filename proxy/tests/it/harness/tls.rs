@@ -47,7 +47,12 @@ impl Authority {
 
     /// A certificate for a name, or an address.
     pub fn certify(&self, name: &str) -> Certified {
-        let params = CertificateParams::new([name.to_owned()]).expect("a valid name");
+        self.certify_all([name.to_owned()])
+    }
+
+    /// One for several names.
+    pub fn certify_all(&self, names: impl Into<Vec<String>>) -> Certified {
+        let params = CertificateParams::new(names).expect("valid names");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         Certified {
