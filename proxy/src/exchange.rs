@@ -16,7 +16,7 @@ use penstock_plugin_host::{
 };
 
 use crate::dispatch::ties::{self, Ties};
-use crate::fault::{ErrorMark, Fault};
+use crate::fault::{ErrorMark, Fault, Result};
 use crate::state::State;
 use crate::state::catalogue::Offer;
 use crate::state::counters::Held;
@@ -502,6 +502,15 @@ impl Dispatched {
 }
 
 impl Exchange {
+    /// Whose call it is.
+    ///
+    /// # Errors
+    /// The key was not checked yet, which is the gateway's own mistake.
+    pub fn caller(&self) -> Result<Arc<Caller>> {
+        let caller = self.admitted.caller.clone();
+        caller.ok_or_else(|| Fault::ours(500, "internal", "no caller"))
+    }
+
     /// Notes which model is asked for, whether there is such a one or not. What is recorded of it is bounded.
     pub fn ask_for(&mut self, model: &str) {
         let end = model.floor_char_boundary(MOST_MODEL_BYTES);

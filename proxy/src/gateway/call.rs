@@ -75,11 +75,7 @@ impl Gateway {
     /// Stage 2, then 3 and 4.
     async fn work(&self, down: &mut Downstream<'_>, exchange: &mut Exchange, read: call::Read) -> Ended {
         let snapshot = exchange.snapshot.clone();
-        let caller = exchange
-            .admitted
-            .caller
-            .clone()
-            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let caller = exchange.caller()?;
         exchange.ask_for(read.request.model());
         let model = match &read.via {
             Some(provider) => caller::permit_via(&caller, provider, read.request.model())?,

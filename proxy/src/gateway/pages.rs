@@ -26,11 +26,7 @@ impl Gateway {
         read: named::Read,
     ) -> Ended {
         let snapshot = exchange.snapshot.clone();
-        let caller = exchange
-            .admitted
-            .caller
-            .clone()
-            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let caller = exchange.caller()?;
         exchange.ask_for(&read.model);
         let model = caller::permit(&snapshot, &caller, &read.model)?;
         exchange.admit_raw(read.model.into(), read.body);
@@ -45,11 +41,7 @@ impl Gateway {
         read: count::Read,
     ) -> Ended {
         let snapshot = exchange.snapshot.clone();
-        let caller = exchange
-            .admitted
-            .caller
-            .clone()
-            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let caller = exchange.caller()?;
         exchange.ask_for(&read.model);
         let model = caller::permit(&snapshot, &caller, &read.model)?;
         exchange.admit_raw(read.model.into(), read.body);
@@ -67,11 +59,7 @@ impl Gateway {
         exchange: &mut Exchange,
         read: raw::Read,
     ) -> Ended {
-        let caller = exchange
-            .admitted
-            .caller
-            .clone()
-            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let caller = exchange.caller()?;
         if let Some(model) = read.models.first() {
             exchange.ask_for(model);
         }

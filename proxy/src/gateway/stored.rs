@@ -38,11 +38,7 @@ impl Gateway {
         read: stored::Read,
     ) -> Ended {
         let snapshot = exchange.snapshot.clone();
-        let caller = exchange
-            .admitted
-            .caller
-            .clone()
-            .ok_or_else(|| Fault::ours(500, "internal", "no caller"))?;
+        let caller = exchange.caller()?;
         let (provider, owner) = self.keeper(&snapshot, &caller, &read)?;
         let page = exchange.accepted.raw_path.take().unwrap_or_default();
         exchange.accepted.raw_path = Some(provider.pages.plain_path(&provider.base_path, &page));
