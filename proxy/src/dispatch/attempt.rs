@@ -42,6 +42,11 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// False where the call is one that this target is not to be asked.
+    pub fn was_asked(&self) -> bool {
+        self.status.is_some() || self.fault.cause != Cause::Caller
+    }
+
     /// Whether another credential of the same target could do no better.
     pub fn gives_up_on_target(&self) -> bool {
         self.outcome != Outcome::Credential && self.status != Some(429)

@@ -15,6 +15,7 @@ pub mod page;
 pub mod plan;
 pub mod reword;
 pub mod route;
+pub mod ruled;
 pub mod signatures;
 pub mod sniff;
 pub mod ties;

@@ -16,7 +16,7 @@ use crate::adapter::Adapted;
 use crate::dispatch::page;
 use crate::dispatch::plan::{Planned, Step};
 use crate::dispatch::translate::{self, Means, Remembered, Writer};
-use crate::dispatch::{betas, reword};
+use crate::dispatch::{betas, reword, ruled};
 use crate::exchange::{Exchange, Spoken, Terms};
 use crate::fault::{Fault, Result};
 use crate::state::answer::{Pair, Rewording, Translation};
@@ -130,7 +130,10 @@ fn with_betas(
         Some(CallBody::Raw(body)) => match (&exchange.accepted.spoken, exchange.accepted.page) {
             (Some(spoken), _) => {
                 let outgoing = spoken_call(exchange, step, spoken, body)?;
-                Ok(Some((under_rules(outgoing, step, body_of(spoken))?, terms)))
+                Ok(Some((
+                    ruled::whole(outgoing, step, ruled::body_of(spoken))?,
+                    terms,
+                )))
             }
             (None, Some(page)) => Ok(Some((named_call(exchange, step, page, body)?, terms))),
             (None, None) => Ok(Some((raw_call(exchange, step, body)?, terms))),
@@ -170,14 +173,10 @@ fn read_call(
     }
     if operation == Operation::Embeddings {
         let outgoing = embeddings_call(exchange, step, request)?;
-        return Ok(Some((under_rules(outgoing, step, Body::Embeddings)?, terms)));
+        return Ok(Some((ruled::whole(outgoing, step, Body::Embeddings)?, terms)));
     }
     let ask_usage = provider.usage_option && request.stream() && operation.generates();
-    let model = &step.planned.model;
-    let (outbound, dropped) = match provider.parameters.rules(Body::of(operation, speaks)) {
-        Some(rules) => request.outbound_under(rules, model, ask_usage)?,
-        None => (request.outbound(model, ask_usage), Vec::new()),
-    };
+    let (outbound, dropped) = ruled::spliced(request, step, speaks, ask_usage)?;
     let terms = Terms {
         hide_usage: outbound.usage_added,
         ..terms
@@ -373,33 +372,6 @@ fn whole_call(
     })
 }
 
-/// A call of embeddings or reranking under its provider's rules.
-fn under_rules(mut outgoing: Outgoing, step: &Step, kind: Body) -> Result<Outgoing> {
-    let Some(rules) = step.planned.target.provider.parameters.rules(kind) else {
-        return Ok(outgoing);
-    };
-    let Outgoing {
-        body, more, dropped, ..
-    } = &mut outgoing;
-    for body in std::iter::once(body).chain(more.iter_mut().map(|one| &mut one.body)) {
-        let mut bytes = body.to_bytes().to_vec();
-        for told in rules.apply(&mut bytes)? {
-            if !dropped.contains(&told) {
-                dropped.push(told);
-            }
-        }
-        *body = OutgoingBody::Plain(bytes.into());
-    }
-    Ok(outgoing)
-}
-
-fn body_of(spoken: &Spoken) -> Body {
-    match spoken {
-        Spoken::Rerank(_) => Body::Rerank,
-        Spoken::Embed { .. } => Body::Embeddings,
-    }
-}
-
 /// The path of a call that goes on in the caller's own dialect.
 fn same_path(operation: Operation, speaks: Dialect, step: &Step, request: &Request) -> Result<String> {
     match operation {
@@ -458,9 +430,9 @@ fn translated_call(
     let made = translate::translated(request, target, model, writer, from_caller, means, wants)?;
     let Some(mut made) = made else { return Ok(None) };
     // what an adapter writes, it writes for its provider
-    let rules = target.provider.parameters.rules(Body::Generation(speaks));
-    if let (Some(rules), None) = (rules, adapted) {
-        made.dropped.extend(rules.apply(&mut made.bytes)?);
+    if adapted.is_none() {
+        let caller = request.dialect();
+        ruled::written(&mut made.bytes, &mut made.dropped, step, speaks, caller)?;
     }
     let path = match adapted {
         Some(_) => format!("{}{}", target.provider.base_path, made.path),

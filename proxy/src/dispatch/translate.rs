@@ -48,7 +48,7 @@ pub struct Remembered<'a> {
 pub fn spoken_to(provider: &Provider, caller: Dialect) -> Dialect {
     match provider.dialects.contains(&caller) {
         true => caller,
-        false => provider.dialects.first().copied().unwrap_or(Dialect::OpenAiChat),
+        false => provider.first_dialect(),
     }
 }
 

@@ -67,7 +67,10 @@ impl Gateway {
             if failed.gives_up_on_target() {
                 plan.give_up_on(&step.planned.target);
             }
-            last = Some(failed.fault);
+            // what a provider said counts more than why another one was not asked
+            if last.is_none() || failed.was_asked() {
+                last = Some(failed.fault);
+            }
             if !may_try_next {
                 break;
             }

@@ -467,27 +467,54 @@ pub enum Auth {
     AzureEntra,
 }
 
-/// What becomes of one field of a body: exactly one of `drop`, `rename`, `clamp`, `default`, each with a field's path such
-/// as `logit_bias`, `response_format.json_schema.strict` or `messages[].name`.
+/// What becomes of one field of a body, as it goes to the provider: exactly one of the keys with a field's path, such as
+/// `logit_bias`, `response_format.json_schema.strict` or `messages[].name`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParameterRule {
+    /// It goes as it came, whatever rules before this one say.
+    pub forward: Field<String>,
     /// It is left out.
     pub drop: Field<String>,
+    /// The call is refused with a 400, unless another target takes it.
+    pub error: Field<String>,
     /// It goes under the name `to`, in the same object.
     pub rename: Field<String>,
     pub to: Field<String>,
+    /// Its value becomes another one by `values`: `{minimal: low}`.
+    pub map: Field<String>,
     /// A number that is brought to `least` or `most`.
     pub clamp: Field<String>,
     pub least: Field<f64>,
     pub most: Field<f64>,
-    /// It is added with this `value` where it is not there.
+    /// Only these `values` are sent: `[auto, flex]`.
+    pub allow: Field<String>,
+    pub values: Field<serde_json::Value>,
+    /// A list that is cut to its first `most` elements.
+    pub most_items: Field<String>,
+    /// It is added with this `value` where it is not there, or null.
     pub default: Field<String>,
+    /// It is sent with this `value` whatever the caller says.
+    pub set: Field<String>,
     pub value: Field<serde_json::Value>,
-    /// The bodies that this is for, as they go to the provider: a dialect's name for its generations, `completions`,
-    /// `embeddings`, `moderations`, `rerank`. Default: generations in the provider's first dialect.
+    /// What becomes of a value that `clamp`, `allow` or `most_items` does not let pass: `clamp`, `drop` or `error`. Default:
+    /// `clamp`, for `allow` `drop`.
+    pub otherwise: Field<Otherwise>,
+    /// The bodies that this is for: a dialect's name for its generations, `completions`, `embeddings`, `moderations`,
+    /// `rerank`. Default: generations in the provider's first dialect.
     #[serde(rename = "in")]
     pub bodies: List<String>,
+    /// The models that this is for, by the provider's names for them: `[o3-mini, "gpt-5*"]`. Default: all.
+    pub models: List<String>,
+}
+
+/// What becomes of a value that a rule does not let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Otherwise {
+    Clamp,
+    Drop,
+    Error,
 }
 
 #[derive(Default, Deserialize)]
@@ -497,6 +524,8 @@ pub struct Model {
     pub name: Field<String>,
     /// What the list of models says of its age, such as `2024-07-18T00:00:00Z`. Default: when this gateway first had it.
     pub created: Field<String>,
+    /// Fields that it takes otherwise than its providers say, done after the rules of the provider.
+    pub parameters: List<ParameterRule>,
     /// In order of preference.
     pub targets: List<Target>,
 }
@@ -519,6 +548,8 @@ pub struct Target {
     pub reads_documents: Field<bool>,
     /// Default: the provider's.
     pub betas: Field<Betas>,
+    /// Fields that it takes otherwise, done after the rules of the provider and the model.
+    pub parameters: List<ParameterRule>,
     /// What is not said here is as the provider's facts say.
     pub facts: Field<Facts>,
 }

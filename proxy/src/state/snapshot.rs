@@ -235,6 +235,26 @@ impl ModelPattern {
         }
     }
 
+    /// Whether every name that matches `other` matches this one, too.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(own), Self::Exact(name)) => own == name,
+            (Self::Exact(_), Self::Prefix(_)) => false,
+            (Self::Prefix(prefix), other) => other.text().starts_with(&**prefix),
+        }
+    }
+
+    pub fn is_prefix(&self) -> bool {
+        matches!(self, Self::Prefix(_))
+    }
+
+    /// The name, or what comes before the `*`.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) => text,
+        }
+    }
+
     /// What the `*` stands for; empty for an exact name.
     pub fn rest<'m>(&self, model: &'m str) -> Option<&'m str> {
         match self {
@@ -324,6 +344,7 @@ impl Model {
             timeouts: provider.timeouts,
             media: MediaTaken::default(),
             betas: provider.betas.clone(),
+            parameters: provider.parameters.clone(),
             facts: provider.facts,
             health: HealthHandle::default(),
         };
@@ -350,6 +371,8 @@ pub struct Target {
     pub timeouts: Timeouts,
     pub media: MediaTaken,
     pub betas: Arc<Betas>,
+    /// What becomes of fields of its requests: its provider's rules, then its model's, then its own.
+    pub parameters: Parameters,
     pub facts: Facts,
     pub health: HealthHandle,
 }
@@ -450,6 +473,11 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// What callers of other dialects are translated to, where no adapter speaks for it.
+    pub fn first_dialect(&self) -> Dialect {
+        self.dialects.first().copied().unwrap_or(Dialect::OpenAiChat)
+    }
+
     /// Whether it may have OpenAI's pages for files and batches.
     pub fn keeps_files(&self) -> bool {
         let speaks = |dialect| self.dialects.contains(&dialect);

@@ -25,6 +25,7 @@ mod media;
 mod named;
 mod parameters;
 mod plugins;
+mod policies;
 mod raw;
 mod realtime;
 mod reasoning;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::startup::check::facts::facts;
+use crate::startup::check::parameters::of_any_provider;
 use crate::startup::check::providers::Providers;
 use crate::startup::check::{Checker, Names};
 use crate::startup::files;
@@ -137,15 +138,17 @@ impl Checker<'_> {
                 remedy,
             );
         }
+        let of_model = of_any_provider(&file.parameters, self.findings);
         let mut targets: Vec<Arc<Target>> = Vec::new();
         for field in list {
-            let Some(target) = field
-                .value
-                .as_ref()
-                .and_then(|file| self.target(name, file, field.mark, providers))
-            else {
+            let Some(file) = &field.value else { continue };
+            let own = of_any_provider(&file.parameters, self.findings);
+            let Some(mut target) = self.target(name, file, field.mark, providers) else {
                 continue;
             };
+            let rules = of_model.iter().cloned().chain(own);
+            let first = target.provider.first_dialect();
+            target.parameters = target.parameters.and(rules, first);
             if targets.iter().any(|other| other.id == target.id) {
                 self.findings.problem(
                     field.mark,
@@ -187,6 +190,7 @@ impl Checker<'_> {
             facts: facts.over(provider.facts),
             betas: betas.map_or_else(|| provider.betas.clone(), Arc::new),
             id: format!("{provider_name}/{model}").into(),
+            parameters: provider.parameters.clone(),
             provider,
             model: model.into(),
             weight: u32::try_from(weight).unwrap_or(1),
