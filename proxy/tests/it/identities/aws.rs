@@ -111,6 +111,24 @@ fn p02_a_stream_of_converse_comes_by_a_signed_request() {
 }
 
 #[test]
+fn p02_a_raw_call_is_signed_with_path_and_query_as_they_are_sent() {
+    let provider = Provider::start();
+    let stand = Stand::new(&bedrock(&provider, KEYS, ""), &VARIABLES);
+    for path in [
+        "/model/anthropic.claude-x-v1:0/invoke?b=2&a=1%20y&a=0&c=",
+        "/model/a%2Fb%20c~d/invoke?x=%C3%A9%26&y=arn%3Aaws",
+        "/guardrail/g_1/version/1/apply",
+    ] {
+        let mut client = stand.gateway.begin(&format!("/main{path}"), CHAT);
+        let call = provider.call();
+        assert_eq!(call.request.path(), path);
+        OWN.check(&call.request);
+        call.answer_json(200, ANSWER);
+        assert_eq!(client.answer().text(), ANSWER);
+    }
+}
+
+#[test]
 fn each_attempt_is_signed_for_its_own_region_and_body() {
     let (first, second) = (Provider::start(), Provider::start());
     let provider = |name: &str, provider: &Provider, region: &str| {
