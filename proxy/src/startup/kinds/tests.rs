@@ -59,7 +59,7 @@ auht: [bearer]
             "f:11:9: not a parameter of a query (letters, digits and -_.~:/ only)",
             "f:12:16: a `{` without its `}` (write {variable})",
             "f:14:12: not the path of a field (such as logit_bias, response_format.strict or messages[].name)",
-            "f:15:5: a rule says one thing of one field ({drop: a}, {rename: a, to: b}, {clamp: a, least: 0, most: 1} or {default: a, value: 1})",
+            "f:15:5: a rule says one thing of one field (such as {drop: logit_bias}; one of forward, drop, error, rename, map, clamp, allow, most_items, default, set)",
             "f:16:5: `rename` needs the new name, `to`",
             "f:17:20: `openai-chatt` is no kind of body (did you mean `openai-chat`?)",
             "f:18:12: `messages` is the gateway's own (a rule cannot change it)",
