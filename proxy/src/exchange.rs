@@ -654,6 +654,13 @@ impl Exchange {
         });
     }
 
+    /// The same for an error that is the last thing its caller has to hear: leaving is no news after it.
+    pub fn fail_once(&mut self, ending: Ending, fault: &Fault) {
+        if !std::mem::replace(&mut self.relayed.has_all, true) {
+            self.fail(ending, fault);
+        }
+    }
+
     /// Ends it in an error. What the caller is not told goes to the log, under the request's id.
     pub fn fail(&mut self, ending: Ending, fault: &Fault) {
         if let Some(detail) = &fault.detail {

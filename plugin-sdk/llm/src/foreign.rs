@@ -509,7 +509,8 @@ impl EventReader {
     }
 }
 
-fn is_failed_response(data: &[u8]) -> bool {
+/// Whether an event of Responses is the response that failed, and no `error` that says why.
+pub fn is_failed_response(data: &[u8]) -> bool {
     json::pointer(data, "/type").is_some_and(|kind| kind.of(data) == br#""response.failed""#)
 }
 

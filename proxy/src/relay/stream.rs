@@ -68,6 +68,8 @@ struct Progress {
     done: bool,
     /// The provider's own error event, once it is on its way.
     error: Option<Box<Fault>>,
+    /// Nothing follows it.
+    error_is_last: bool,
     last_event_at: Option<Instant>,
 }
 
@@ -201,8 +203,14 @@ impl Pump<'_> {
         if self.committed && self.progress.done && self.progress.error.is_none() {
             (self.exchange.relayed.has_all, self.exchange.relayed.ending) = (true, Ending::Complete);
         }
-        if let Some(fault) = self.progress.error.take() {
+        let awaits_more = self.committed && !self.progress.error_is_last && batch.after.is_none();
+        if let Some(fault) = self.progress.error.take_if(|_| !awaits_more) {
             return self.end_in_error(down, fault).await.map(Some);
+        }
+        if let Some(fault) = &self.progress.error {
+            // the caller knows: if it leaves now, the call has failed all the same
+            self.exchange.fail_once(Ending::Failed, fault);
+            self.exchange.dispatched.broke = Some(Outcome::ErrorEvent);
         }
         match batch.after {
             None => Ok(None),
@@ -223,8 +231,8 @@ impl Pump<'_> {
             while let Some(frame) = self.frames.next_frame().map_err(|_| unreadable())? {
                 let event = Event::read(&mut self.reader, frame).map_err(|_| unreadable())?;
                 let is_error = event.view.as_ref().is_some_and(|view| view.is_error);
-                // some say it twice, in an event for their SDKs and in one of the answer's own; nothing else follows
                 if self.progress.error.is_some() && !is_error {
+                    self.progress.error_is_last = true;
                     return Ok(events);
                 }
                 let event = match is_error {
@@ -263,11 +271,19 @@ impl Pump<'_> {
         if view.is_error {
             let said = event.error.as_deref().cloned().unwrap_or_default();
             self.progress.error.get_or_insert_with(|| in_band(said));
+            self.progress.error_is_last |= !self.is_told_again(event);
         }
         if let Some(usage) = view.usage.as_ref().filter(|_| !self.is_metered_apart) {
             self.exchange.relayed.usage = Some(*usage);
         }
         !(self.terms.hide_usage && view.empty_choices && view.usage.is_some())
+    }
+
+    /// OpenAI says an error of Responses twice: in an event for its SDKs, and then as the response that failed, for clients
+    /// that wait for a response's end.
+    fn is_told_again(&self, event: &Event) -> bool {
+        let is_first = event.error.is_some() && !foreign::is_failed_response(&event.data());
+        is_first && self.terms.dialect == Dialect::OpenAiResponses
     }
 
     /// What only the account that answers knows is remembered before the caller can come back to it.
@@ -415,7 +431,7 @@ impl Pump<'_> {
         if !self.committed {
             return Ok(Relay::NotCommitted(fault, Outcome::ErrorEvent));
         }
-        self.exchange.fail(Ending::Failed, &fault);
+        self.exchange.fail_once(Ending::Failed, &fault);
         down.end(Bytes::new()).await?;
         Ok(Relay::Broke(Outcome::ErrorEvent))
     }

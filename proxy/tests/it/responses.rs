@@ -431,13 +431,39 @@ fn pain_c03_a_stream_of_responses_that_breaks_or_fails_never_looks_complete() {
     let answer = client.answer();
     assert!(answer.text().ends_with(&both), "{}", answer.text());
     assert_eq!(gateway.records(3)[2]["ending"], "failed");
+    // however late the second comes, and whether the caller waits for it or not
+    for waits in [true, false] {
+        let mut client = gateway.begin(PATH, ASKED_STREAM);
+        let call = provider.call();
+        call.begin_stream();
+        told[..6].iter().for_each(|event| call.chunk(event));
+        call.chunk(error);
+        client.head();
+        let heard = client.read_until(error);
+        match waits {
+            true => {
+                call.stream_rest(&[failed]);
+                assert_eq!(heard + &client.read_until(failed), told[..6].concat() + &both);
+            }
+            false => {
+                client.close();
+                call.wait_gone();
+            }
+        }
+        let record = gateway
+            .records(if waits { 4 } else { 5 })
+            .pop()
+            .expect("a record");
+        assert_eq!(record["ending"], "failed", "{record}");
+        assert_eq!(record["attempts"][0]["outcome"], "error_event", "{record}");
+    }
     // before anything was said it is an answer of its own
     let mut client = gateway.begin(PATH, ASKED_STREAM);
     let sent: Vec<&str> = borrowed(&told[..2]).into_iter().chain([failed]).collect();
     provider.call().stream(&sent);
     let answer = client.answer();
     assert_eq!(answer.status(), 502, "{}", answer.text());
-    gateway.records(4);
+    gateway.records(6);
     // of another dialect's provider
     let chat = before(&provider, "openai-chat", "");
     let mut client = chat.begin(PATH, ASKED_STREAM);
