@@ -190,6 +190,8 @@ fn pain_i03_a_refused_field_is_a_400_in_the_callers_dialect_with_its_limit_and_o
         let said = answer.text();
         assert_eq!(answer.status(), 400, "{said}");
         assert!(said.contains(limit), "{said}");
+        let is_named_elsewhere = said.contains("the field is named as in openai-chat");
+        assert_eq!(is_named_elsewhere, path != CHAT_PATH, "{said}");
         assert_eq!(answer.header("x-penstock-dropped"), None);
         let error = answer.json();
         match path {
@@ -446,4 +448,33 @@ fn pain_i03_the_example_gives_known_reasoning_models_what_they_take() {
         told.header("x-penstock-dropped"),
         Some("max_tokens, temperature, top_k")
     );
+}
+
+#[test]
+fn pain_i03_a_kind_of_provider_knows_what_its_reasoning_models_take() {
+    let provider = Provider::start();
+    let gateway = Gateway::of(&format!(
+        "providers:\n  main: {{kind: openai, base_url: \"{}\", credentials: [\"env:CREDENTIAL\"]}}\n",
+        provider.url()
+    ));
+    for (path, body, expected) in [
+        (
+            CHAT_PATH,
+            r#"{"model":"o3-mini","temperature":0.2,"stop":"x","max_tokens":9,"messages":[]}"#,
+            r#"{"model":"o3-mini","max_completion_tokens":9,"messages":[]}"#,
+        ),
+        (
+            CHAT_PATH,
+            r#"{"model":"gpt-4o","temperature":0.2,"stop":"x","max_tokens":9,"messages":[]}"#,
+            r#"{"model":"gpt-4o","temperature":0.2,"stop":"x","max_tokens":9,"messages":[]}"#,
+        ),
+        (
+            "/v1/responses",
+            r#"{"model":"gpt-5-mini","temperature":0.2,"top_p":1.0,"input":"x"}"#,
+            r#"{"model":"gpt-5-mini","top_p":1.0,"input":"x"}"#,
+        ),
+    ] {
+        let (got, _) = sent(&gateway, &provider, path, body, ANSWER);
+        assert_eq!(got.text(), expected, "{path}");
+    }
 }
