@@ -82,6 +82,52 @@ fn feature_p06_a_kind_of_the_operators_decides_url_key_query_and_headers() {
 }
 
 #[test]
+fn feature_p06_what_the_configuration_says_itself_counts_before_its_kind() {
+    let provider = Provider::start();
+    let kind = format!(
+        "{BASE}auth: [{{header: api-key}}]\nquery: {{a: kind, b: kind}}\nheaders: {{x-a: kind, x-b: kind}}\npaths: {{\"/chat/completions\": /kind, \"/embeddings\": /kind}}\nparameters: [{{drop: user}}]\n"
+    );
+    let config = format!(
+        r#"
+provider_kinds: kinds
+providers:
+  main:
+    kind: mine
+    base_url: "http://{{host}}/own"
+    variables: {{host: "{}"}}
+    credentials: ["env:CREDENTIAL"]
+    auth: bearer
+    query: {{a: own}}
+    headers: {{x-a: own}}
+    paths: {{"/chat/completions": /chat}}
+    parameters: [{{drop: seed}}]
+"#,
+        provider.address
+    );
+    let gateway = Gateway::within(folder(&kind), &config);
+    let mut client = gateway.begin(CHAT_PATH, r#"{"model":"m","seed":1,"user":"u","messages":[]}"#);
+    let call = provider.call();
+    assert_eq!(call.request.path(), "/own/chat?a=own&b=kind");
+    assert_eq!(
+        (call.request.header("x-a"), call.request.header("x-b")),
+        (Some("own"), Some("kind"))
+    );
+    assert_eq!(call.request.header("api-key"), None);
+    assert_eq!(
+        call.request.header("authorization"),
+        Some(format!("Bearer {CREDENTIAL}").as_str())
+    );
+    assert_eq!(call.request.text(), r#"{"model":"m","user":"u","messages":[]}"#);
+    call.answer_json(200, ANSWER);
+    client.answer();
+    let mut client = gateway.begin("/v1/embeddings", r#"{"model":"m","input":"x"}"#);
+    let call = provider.call();
+    assert_eq!(call.request.path(), "/own/kind?a=own&b=kind");
+    call.answer_json(200, r#"{"data":[]}"#);
+    client.answer();
+}
+
+#[test]
 fn feature_p01_a_models_name_cannot_leave_its_place_in_a_path() {
     let provider = Provider::start();
     let kind = format!("{BASE}paths: {{\"*\": \"/deployments/{{model}}{{path}}\"}}\n");
