@@ -20,6 +20,8 @@ VENV = TARGET / "venv"
 NODE = TARGET / "node"
 CLIENTS = ROOT / "proxy/tests/clients"
 CARGO_DENY = "0.20.2"
+# The newest in Debian 12.
+DEBIANS_LLVM = "llvm-19"
 
 
 def for_building() -> None:
@@ -108,6 +110,27 @@ def mark_current(folder: Path, wanted: Path) -> None:
 
 def fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def profile_reader() -> Path | None:
+    """The program that reads what programs of this compiler note about themselves: the toolchain's own, or Debian's."""
+    if reader := found_reader():
+        return reader
+    with contextlib.suppress(StepFailed):
+        if shutil.which("rustup"):
+            run(["rustup", "component", "add", "llvm-tools"], show=False)
+    if found_reader() is None:
+        with contextlib.suppress(StepFailed):
+            install([DEBIANS_LLVM])
+    return found_reader()
+
+
+def found_reader() -> Path | None:
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    own = sorted(Path(sysroot).glob("lib/rustlib/*/bin/llvm-profdata"))
+    # older ones cannot read the notes of this compiler
+    debians = shutil.which(DEBIANS_LLVM.replace("llvm", "llvm-profdata"))
+    return own[0] if own else Path(debians) if debians else None
 
 
 def cargo_deny() -> Path:

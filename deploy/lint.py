@@ -136,8 +136,10 @@ def check_dockerfile(path):
             problem(path, f"copies from a stage that does not exist: {stage}")
     if re.search(r"^FROM \S+:latest\b", text, re.M):
         problem(path, "a base image without a version")
-    if "--profile dist" not in text or "--locked" not in text:
-        problem(path, "images are built with --profile dist --locked")
+    if "python3 .ci/dist.py" not in text or "target/shipped/penstock" not in text:
+        problem(path, "images ship what `make dist` builds")
+    if "--locked" not in text:
+        problem(path, "what is built besides is built with --locked")
     packages = re.findall(r"--package (\S+)", text)
     members = "\n".join(manifest.read_text() for manifest in ROOT.glob("*/Cargo.toml"))
     members += "\n".join(manifest.read_text() for manifest in ROOT.glob("benches/*/Cargo.toml"))
@@ -151,6 +153,8 @@ def check_context(dockerfile):
     """The build's context has every workspace member: Cargo reads all their manifests."""
     ignore = ROOT / ".dockerignore"
     let_in = {line[1:].strip("/") for line in ignore.read_text().splitlines() if line.startswith("!")}
+    if ".ci" not in let_in:
+        problem(dockerfile, ".dockerignore keeps .ci out, which builds what is shipped")
     members = re.search(r"members = \[(.*?)\]", (ROOT / "Cargo.toml").read_text(), re.S)
     for member in re.findall(r'"([^"]+)"', members[1]):
         if not any(member == folder or member.startswith(folder + "/") for folder in let_in):

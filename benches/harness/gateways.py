@@ -3,6 +3,7 @@
 import http.client
 import json
 import shutil
+import signal
 import time
 
 import machine
@@ -14,6 +15,8 @@ class Bare:
     """Pingora's `ProxyHttp` with nothing added."""
 
     name = "bare"
+    # At once: the other one waits for connections that the load generator keeps, and is killed in the end.
+    stop_signal = signal.SIGINT
 
     def __init__(self, place):
         self.place = place
@@ -29,6 +32,7 @@ class Nginx:
     """nginx as a plain proxy, where it is installed."""
 
     name = "nginx"
+    stop_signal = signal.SIGTERM
 
     def __init__(self, place):
         self.place = place
@@ -51,6 +55,7 @@ class Penstock:
     """The gateway with everything on."""
 
     name = "penstock"
+    stop_signal = signal.SIGTERM
 
     def __init__(self, place):
         self.place = place
@@ -97,7 +102,7 @@ class Serving:
         self.pid = self.child.pid
 
     def stop(self):
-        machine.stop(self.child)
+        machine.stop(self.child, self.gateway.stop_signal)
 
 
 def answers(address):

@@ -61,10 +61,10 @@ def start(core, command, log):
     return child
 
 
-def stop(child, patience_s=10.0):
+def stop(child, ask=signal.SIGTERM, patience_s=10.0):
     """Ends a child and its group. What does not end when asked is killed."""
     if child.poll() is None:
-        _signal_group(child, signal.SIGTERM)
+        _signal_group(child, ask)
         try:
             child.wait(patience_s)
         except subprocess.TimeoutExpired:

@@ -1,9 +1,12 @@
 """The harness's own judgement: `python3 -m unittest discover -s benches/harness`."""
 
 import unittest
+from pathlib import Path
 
 import figures
 import records
+import train
+from gateways import Bare
 
 
 def record(stream=False, **changed):
@@ -31,6 +34,14 @@ class Records(unittest.TestCase):
     def test_a_lost_or_doubled_record_is_found(self):
         self.assertEqual(records.problems([record()], 2), ["2 requests left 1 records"])
         self.assertEqual(records.problems([record()] * 3, 2), ["2 requests left 3 records"])
+
+
+class Training(unittest.TestCase):
+    def test_each_gateway_leaves_notes_of_its_own(self):
+        place = type("Place", (), {"binary": lambda self, name: Path("programs") / name})()
+        command = train.noting(Bare(place), Path("notes")).configure("listen", "provider", "run")
+        self.assertEqual(command[:2], ["env", "LLVM_PROFILE_FILE=notes/bare-%p.profraw"])
+        self.assertEqual(command[2:], [Path("programs/bare"), "listen", "provider"])
 
 
 class Figures(unittest.TestCase):
