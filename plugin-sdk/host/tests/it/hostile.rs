@@ -16,6 +16,8 @@ fn assert_contained<T: std::fmt::Debug>(ran: Ran<T>, expected: &PluginFault, cal
     match (&ran.result, expected) {
         (Err(PluginFault::Trap(_)), PluginFault::Trap(_)) => {}
         (Err(PluginFault::BadOutcome(_)), PluginFault::BadOutcome(_)) => {}
+        // on a busy machine its time may be up before its calls are
+        (Err(PluginFault::Timeout), PluginFault::HostCalls) => {}
         (Err(fault), _) => assert_eq!(fault, expected),
         (Ok(verdict), _) => panic!("{expected:?} expected, but it went well: {verdict:?}"),
     }
