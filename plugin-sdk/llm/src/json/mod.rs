@@ -11,7 +11,7 @@ use std::fmt;
 
 pub(crate) use balance::Balance;
 pub(crate) use cursor::{Cursor, Literal, Members, ValueKind};
-pub(crate) use pointer::{Child, array_index, children, last_child, tokens};
+pub(crate) use pointer::{Child, array_index, children, first_children, last_child, tokens};
 pub use pointer::{elements, pointer};
 pub use rename::renamed;
 pub(crate) use text::{escape_inner_into, is_literal_inner, lossy, unescape_inner};

@@ -1,6 +1,7 @@
 //! RFC 6901 pointers into JSON bytes that were checked before.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use super::{Cursor, HIGHEST_MAX_DEPTH, JsonLimits, Span, ValueKind};
 
@@ -65,25 +66,40 @@ pub(crate) fn last_child(bytes: &[u8], parent: Span, token: &str) -> Option<Span
         if named {
             found = Some(value);
         }
+        ControlFlow::Continue(())
     })?;
     found
 }
 
 /// Everything directly inside the object or array at `parent` (none for other values), in order.
 pub(crate) fn children(bytes: &[u8], parent: Span) -> Option<Vec<Child>> {
+    first_children(bytes, parent, usize::MAX)
+}
+
+/// The first `most` of them; what comes behind is not looked at.
+pub(crate) fn first_children(bytes: &[u8], parent: Span, most: usize) -> Option<Vec<Child>> {
     let mut children = Vec::new();
     walk(bytes, parent, |_, key, value| {
+        if children.len() == most {
+            return ControlFlow::Break(());
+        }
         children.push(Child {
             key: key.map(|(span, _)| span),
             value,
-        })
+        });
+        ControlFlow::Continue(())
     })?;
     Some(children)
 }
 
 type Key<'a> = Option<(Span, Cow<'a, [u8]>)>;
 
-fn walk<'a>(bytes: &'a [u8], parent: Span, mut each: impl FnMut(usize, Key<'a>, Span)) -> Option<()> {
+/// Calls `each` with everything directly inside a value, until that breaks off.
+fn walk<'a>(
+    bytes: &'a [u8],
+    parent: Span,
+    mut each: impl FnMut(usize, Key<'a>, Span) -> ControlFlow<()>,
+) -> Option<()> {
     let mut cursor = Cursor::unchecked(bytes, &ALREADY_CHECKED);
     cursor.jump(parent.start);
     match cursor.kind().ok()? {
@@ -92,7 +108,9 @@ fn walk<'a>(bytes: &'a [u8], parent: Span, mut each: impl FnMut(usize, Key<'a>, 
             let mut place = 0;
             while let Some(key) = cursor.next_member(&mut members).ok()? {
                 let value = cursor.skip().ok()?;
-                each(place, Some((key.span, cursor.text(&key))), value);
+                if each(place, Some((key.span, cursor.text(&key))), value).is_break() {
+                    break;
+                }
                 place += 1;
             }
         }
@@ -101,7 +119,9 @@ fn walk<'a>(bytes: &'a [u8], parent: Span, mut each: impl FnMut(usize, Key<'a>, 
             let mut place = 0;
             while cursor.next_element(&mut elements).ok()? {
                 let value = cursor.skip().ok()?;
-                each(place, None, value);
+                if each(place, None, value).is_break() {
+                    break;
+                }
                 place += 1;
             }
         }

@@ -4,9 +4,13 @@ use std::borrow::Cow;
 
 use super::check::{NULL, Value, is_same};
 use super::{Edits, Field, Object};
-use crate::fault::{Fault, Within};
+use crate::fault::{BodyErrorKind, Fault, Within};
 use crate::json::{self, Child, Span};
 use crate::splice::Splice;
+
+/// Of one object or array, and places of a body that rules change: as many as a request may have texts. What is noted of
+/// each is many times as large as the shortest of them.
+const MOST_MEMBERS: usize = 65_536;
 
 /// One member of an object, beside its rules.
 struct Member<'b, 'r> {
@@ -31,9 +35,12 @@ impl Object {
         if self.fields.is_empty() || body.get(span.start) != Some(&b'{') {
             return Ok(());
         }
-        let Some(children) = json::children(body, span) else {
+        let Some(children) = bounded(body, span)? else {
             return Ok(());
         };
+        if edits.splices.len() > MOST_MEMBERS {
+            return Err(too_many());
+        }
         let members = self.members(body, children)?;
         let last_kept = members.iter().rposition(|member| !member.goes());
         for (at, member) in members.iter().enumerate() {
@@ -73,11 +80,7 @@ impl Object {
                 fate,
             });
         }
-        for at in 0..members.len() {
-            if is_overtaken(&members, at) {
-                members[at].fate = Fate::Goes;
-            }
-        }
+        overtake(&mut members);
         Ok(members)
     }
 
@@ -168,31 +171,92 @@ impl Object {
     }
 }
 
-/// Whether a member's place is another's: its new name is taken, or it is a null under a name that another gets.
-fn is_overtaken(members: &[Member<'_, '_>], at: usize) -> bool {
-    let member = &members[at];
-    let mut others = members.iter().enumerate().filter(|(other, _)| *other != at);
-    match member.rename() {
-        Some(to) => others.any(|(place, other)| {
-            let is_its_own = *other.name == *to && (!other.is_void || member.is_void);
-            let is_given = place < at && !other.goes() && other.rename() == Some(to);
-            is_its_own || is_given
-        }),
-        None => {
-            let gets = |other: &Member<'_, '_>| {
-                !other.goes() && !other.is_void && other.rename() == Some(&member.name)
-            };
-            member.is_void && others.any(|(_, other)| gets(other))
+/// Lets members go whose place is another's: their new name is taken, or they are a null under a name that another gets.
+/// Takes as long as there are members, however many there are.
+fn overtake(members: &mut [Member<'_, '_>]) {
+    let taken = taken(members);
+    if taken.is_empty() {
+        return;
+    }
+    let mut given: Vec<&str> = Vec::new();
+    let mut valued: Vec<&str> = Vec::new();
+    for member in &mut *members {
+        let Some(to) = member.rename() else { continue };
+        let is_taken = taken.iter().any(|(name, by)| *name == to && by.is_before(member));
+        if is_taken || given.contains(&to) {
+            member.fate = Fate::Goes;
+        } else if !member.goes() {
+            given.push(to);
+            valued.extend((!member.is_void).then_some(to));
+        }
+    }
+    for member in members.iter_mut().filter(|member| member.is_void) {
+        if member.rename().is_none() && valued.contains(&&*member.name) {
+            member.fate = Fate::Goes;
         }
     }
 }
 
-impl Member<'_, '_> {
+/// How many members have a name of their own that others are to get.
+#[derive(Clone, Copy, Default)]
+struct Taken {
+    valued: usize,
+    void: usize,
+}
+
+impl Taken {
+    /// A value is before all, and a null before a null.
+    fn is_before(self, member: &Member<'_, '_>) -> bool {
+        let itself = usize::from(member.rename() == Some(&member.name));
+        let (own_value, own_void) = match member.is_void {
+            true => (0, itself),
+            false => (itself, 0),
+        };
+        self.valued > own_value || (member.is_void && self.void > own_void)
+    }
+}
+
+/// The names that members get, with those that have them already.
+fn taken<'r>(members: &[Member<'_, 'r>]) -> Vec<(&'r str, Taken)> {
+    let mut taken: Vec<(&str, Taken)> = Vec::new();
+    for to in members.iter().filter_map(Member::rename) {
+        if taken.iter().all(|(name, _)| *name != to) {
+            taken.push((to, Taken::default()));
+        }
+    }
+    for member in members {
+        let Some((_, by)) = taken.iter_mut().find(|(name, _)| *name == member.name) else {
+            continue;
+        };
+        match member.is_void {
+            true => by.void += 1,
+            false => by.valued += 1,
+        }
+    }
+    taken
+}
+
+/// Everything directly inside a value, if rules can be about that.
+fn bounded(body: &[u8], span: Span) -> Result<Option<Vec<Child>>, Fault> {
+    let children = json::first_children(body, span, MOST_MEMBERS + 1);
+    match children.as_ref().is_some_and(|all| all.len() > MOST_MEMBERS) {
+        true => Err(too_many()),
+        false => Ok(children),
+    }
+}
+
+#[cold]
+fn too_many() -> Fault {
+    let what = format!("has more than {MOST_MEMBERS} members, elements or places for a rule: send fewer");
+    Fault::new(BodyErrorKind::TooMany, "", what)
+}
+
+impl<'r> Member<'_, 'r> {
     fn goes(&self) -> bool {
         self.fate == Fate::Goes
     }
 
-    fn rename(&self) -> Option<&str> {
+    fn rename(&self) -> Option<&'r str> {
         self.field?.rename.as_deref()
     }
 
@@ -232,7 +296,8 @@ impl Field {
         if body.get(value.start) != Some(&b'[') {
             return Ok(());
         }
-        for (at, element) in json::children(body, value).unwrap_or_default().iter().enumerate() {
+        let elements = bounded(body, value)?.unwrap_or_default();
+        for (at, element) in elements.iter().enumerate() {
             let walked = each.inside(body, element.value, edits);
             walked.map_err(|fault| fault.within_element(at))?;
         }

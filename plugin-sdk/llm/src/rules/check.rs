@@ -112,7 +112,7 @@ fn too_many(most: usize, value: &str) -> Option<Failed> {
     if bytes.first() != Some(&b'[') {
         return None;
     }
-    let elements = json::children(bytes, Span::new(0, bytes.len()))?;
+    let elements = json::first_children(bytes, Span::new(0, bytes.len()), most.saturating_add(1))?;
     if elements.len() <= most {
         return None;
     }

@@ -121,14 +121,15 @@ impl Rules {
     /// allocates nothing that lasts where none matches.
     ///
     /// # Errors
-    /// A field that a rule refuses: which one, what it may be, and what to do.
+    /// A field that a rule refuses: which one, what it may be, and what to do. Or more members in one place than are looked
+    /// through.
     pub fn edits(&self, body: &[u8]) -> Result<Edits, BodyError> {
         let mut edits = Edits::default();
         if !self.is_empty()
             && let Some(whole) = json::pointer(body, "")
         {
             let walked = self.root.walk(body, whole, &mut edits);
-            walked.map_err(|fault| fault.into_body_error(body, JsonLimits::default().max_depth))?;
+            walked.map_err(|fault| of_body(fault.into_body_error(body, JsonLimits::default().max_depth)))?;
         }
         Ok(edits)
     }
@@ -189,6 +190,17 @@ impl Field {
                 self.actions.push(action);
             }
         }
+    }
+}
+
+/// What is wrong with no single field is wrong with the body.
+fn of_body(error: BodyError) -> BodyError {
+    match &error.param {
+        Some(_) => error,
+        None => BodyError {
+            message: format!("the body {}", error.message),
+            ..error
+        },
     }
 }
 

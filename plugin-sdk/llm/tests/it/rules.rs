@@ -183,6 +183,29 @@ fn a_path_that_is_none_is_refused() {
 }
 
 #[test]
+fn a_body_of_members_without_end_is_refused_and_one_of_many_is_taken() {
+    let rules = [rename("a", "b"), drop("tools[].x"), drop("deep[].deeper[].x")];
+    let many = |count: usize, one: &str| vec![one; count].join(",");
+    // nulls under a name that a rule gives away, which each would have to be compared with all others
+    let nulls = format!(r#"{{"a":1,{}}}"#, many(65_535, r#""b":null"#));
+    assert_eq!(under(&rules, &nulls).0, r#"{"b":1}"#);
+    let others = format!("{{{}}}", many(65_537, r#""c":null"#));
+    assert_eq!(
+        refusal(&rules, &others).message,
+        TOO_MANY.replace("FIELD", "the body")
+    );
+    let elements = format!(r#"{{"tools":[{}]}}"#, many(65_537, "0"));
+    let error = refusal(&rules, &elements);
+    assert_eq!(error.kind, BodyErrorKind::TooMany);
+    assert_eq!(error.message, TOO_MANY.replace("FIELD", "`tools`"));
+    let inner = format!(r#"{{"deeper":[{}]}}"#, many(1_000, r#"{"x":1}"#));
+    let places = format!(r#"{{"deep":[{}]}}"#, many(100, &inner));
+    assert_eq!(refusal(&rules, &places).kind, BodyErrorKind::TooMany);
+}
+
+const TOO_MANY: &str = "FIELD has more than 65536 members, elements or places for a rule: send fewer";
+
+#[test]
 fn rules_and_the_gateways_own_edits_go_out_in_one_body() {
     let rules = Rules::new([
         drop("logit_bias"),
