@@ -1,5 +1,6 @@
 //! The command line: one function for each subcommand. What they do is the library's.
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -85,8 +86,11 @@ fn check(config: Config) -> Result<ExitCode, Problems> {
 }
 
 fn kinds() -> ExitCode {
-    print!("{}", startup::kinds());
-    ExitCode::SUCCESS
+    match write!(std::io::stdout(), "{}", startup::kinds()) {
+        // whoever reads a list may have seen enough of it
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn version() -> ExitCode {

@@ -213,10 +213,14 @@ fn bridged_call(
     };
     let translation = match outgoing.translation.take() {
         Some(translation) => *translation,
-        None => Translation {
-            repeated: translate::repeated(request)?,
-            ..answer_from(exchange, terms.dialect)
-        },
+        None => {
+            let own = translate::own(request)?;
+            Translation {
+                legacy_functions: own.legacy_functions,
+                repeated: own.repeated,
+                ..answer_from(exchange, terms.dialect)
+            }
+        }
     };
     outgoing.translation = Some(Box::new(Translation {
         streamed: request.stream(),

@@ -179,14 +179,24 @@ pub fn translated(
     }))
 }
 
-/// What answers in the caller's own dialect repeat of a request.
+/// What an answer that is written anew in its caller's own dialect has to know of the request.
+pub struct Own {
+    pub legacy_functions: bool,
+    pub repeated: Option<Box<str>>,
+}
+
+/// Reads that.
 ///
 /// # Errors
 /// The field that is of the wrong type.
-pub fn repeated(request: &Request) -> Result<Option<Box<str>>> {
+pub fn own(request: &Request) -> Result<Own> {
     let codec = request.dialect().codec();
     let codec = codec.ok_or_else(|| unknown(request.dialect()))?;
-    Ok(codec.repeated(&request.in_model(&[])?.value).map(Into::into))
+    let read = request.in_model(&[])?.value;
+    Ok(Own {
+        legacy_functions: read.legacy_functions,
+        repeated: codec.repeated(&read).map(Into::into),
+    })
 }
 
 /// Headers without which a dialect's API does not answer.

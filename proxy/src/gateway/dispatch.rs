@@ -225,10 +225,7 @@ impl Gateway {
                 credential: step.credential.credential.as_ref().map(Credential::account),
                 accounted: true,
             },
-            // an answer that is written anew has an id of the gateway's
-            keeps: terms.dialect == speaks
-                && exchange.accepted.stored.is_none()
-                && !step.is_bridged(exchange.admitted.streamed),
+            keeps: terms.dialect == speaks && exchange.accepted.stored.is_none(),
             goes_on: exchange.is_in_background(),
             answer: None,
         })

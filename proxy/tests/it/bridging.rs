@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::calls::{CHAT_PATH, DONE};
-use crate::harness::gateway::Gateway;
+use crate::harness::client::request;
+use crate::harness::gateway::{Gateway, KEY};
 use crate::harness::provider::Provider;
 
 const WHOLE_CHAT: &str =
@@ -255,4 +256,64 @@ fn an_error_that_a_stream_tells_is_the_whole_answers_error() {
     );
     let record = gateway.record();
     assert_eq!(record["ending"], "failed", "{record}");
+}
+
+#[test]
+fn a_caller_of_functions_gets_a_function_call_and_no_tool() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "openai-chat", "always");
+    let body = json!({"model": "m", "functions": [{"name": "f", "parameters": {"type": "object"}}],
+        "messages": [{"role": "user", "content": "hi"}]});
+    let mut client = gateway.begin(CHAT_PATH, body.to_string());
+    let chunk = |delta: Value, finish: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
+        let chunk = json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]});
+        format!("data: {chunk}\n\n")
+    };
+    let name = json!({"role": "assistant", "function_call": {"name": "f", "arguments": ""}});
+    provider.call().stream(&[
+        &chunk(name, Value::Null),
+        &chunk(json!({"function_call": {"arguments": "{\"a\":1}"}}), Value::Null),
+        &chunk(json!({}), json!("function_call")),
+        DONE,
+    ]);
+    let told = client.answer().json();
+    let choice = &told["choices"][0];
+    assert_eq!(choice["finish_reason"], "function_call", "{told}");
+    assert_eq!(
+        choice["message"]["function_call"],
+        json!({"name": "f", "arguments": "{\"a\":1}"}),
+        "{told}"
+    );
+    assert_eq!(choice["message"]["tool_calls"], Value::Null, "{told}");
+}
+
+#[test]
+fn a_response_that_was_made_a_stream_of_can_be_come_back_to() {
+    let provider = Provider::start();
+    let gateway = before(&provider, "openai-responses", "never");
+    let mut client = gateway.begin("/v1/responses", r#"{"model":"m","stream":true,"input":"hi"}"#);
+    let response = json!({"id": "resp_7", "object": "response", "created_at": 1, "status": "completed", "model": "m",
+        "output": [{"type": "message", "id": "msg_1", "status": "completed", "role": "assistant",
+            "content": [{"type": "output_text", "text": "Good day.", "annotations": []}]}],
+        "usage": {"input_tokens": 5, "output_tokens": 4, "total_tokens": 9}});
+    let call = provider.call();
+    assert_eq!(
+        call.request.text(),
+        r#"{"model":"m","stream":false,"input":"hi"}"#
+    );
+    call.answer_json(200, response.to_string());
+    let events = data(client.answer().text());
+    let last = events.last().expect("an event");
+    assert_eq!(
+        (&last["type"], &last["response"]["id"]),
+        (&json!("response.completed"), &json!("resp_7"))
+    );
+    // under the id that the caller was told
+    let mut client = gateway.connect();
+    client.send(request("GET", "/v1/responses/resp_7", KEY, &[]));
+    let call = provider.call();
+    assert_eq!(call.request.path(), "/v1/responses/resp_7");
+    call.answer_json(200, response.to_string());
+    assert_eq!(client.answer().status(), 200);
 }

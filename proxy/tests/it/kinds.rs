@@ -554,3 +554,16 @@ fn feature_p04_every_kind_in_the_program_builds_the_call_that_its_row_says() {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }
+
+#[test]
+fn a_list_of_kinds_that_nobody_reads_to_its_end_is_no_error() {
+    let mut listing = std::process::Command::new(env!("CARGO_BIN_EXE_penstock"))
+        .arg("kinds")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(listing.stdout.take());
+    let ended = listing.wait_with_output().expect("it ends");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
